@@ -1,0 +1,77 @@
+//! Exit codes, and how a failure is told.
+
+use std::process::ExitCode;
+
+use sigil_config::ConfigErrors;
+use sigil_qlora::TrainError;
+
+/// The table at the end of `--help`.
+pub(crate) const TABLE: &str = "Exit codes:
+  0    finished
+  1    a file or the system failed
+  2    wrong arguments
+  3    wrong settings
+  4    wrong data: a source, a row, nothing to train on
+  5    wrong model files: base, tokenizer, adapter, download
+  6    the run folder: taken by another process, already a run, damaged, nothing to resume
+  7    a loss or gradient that is not a finite number
+  8    the device that was asked for cannot be used
+  130  interrupted; a checkpoint set was written";
+
+/// Why the program ends without having done its work.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: u8,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure with a code of the table.
+    pub(crate) fn new(code: u8, message: impl ToString, hint: Option<String>) -> Self {
+        Self { code, message: message.to_string(), hint }
+    }
+
+    /// Tells it on stderr and gives the exit code.
+    pub(crate) fn report(self) -> ExitCode {
+        // Settings tell each problem with its own headline.
+        if self.code == 3 && self.message.starts_with("error") {
+            eprintln!("{}", self.message.trim_end());
+        } else {
+            eprintln!("error: {}", self.message);
+        }
+        if let Some(hint) = self.hint {
+            eprintln!("  hint: {hint}");
+        }
+        ExitCode::from(self.code)
+    }
+}
+
+impl From<ConfigErrors> for Failure {
+    fn from(errors: ConfigErrors) -> Self {
+        Self::new(3, errors, None)
+    }
+}
+
+impl From<TrainError> for Failure {
+    fn from(error: TrainError) -> Self {
+        let code = match &error {
+            TrainError::Unsupported { .. } => 3,
+            TrainError::Source(_)
+            | TrainError::Split(_)
+            | TrainError::Document(_)
+            | TrainError::Stream(_) => 4,
+            TrainError::Model(_) | TrainError::Tokenizer(_) => 5,
+            TrainError::RunExists { .. }
+            | TrainError::NothingToResume { .. }
+            | TrainError::OtherRun { .. }
+            | TrainError::Set { .. } => 6,
+            TrainError::Run(sigil_run::RunError::Io { .. }) => 1,
+            TrainError::Run(_) => 6,
+            TrainError::NonFinite { .. } | TrainError::TooManySkipped { .. } => 7,
+            _ => 1,
+        };
+        let hint = error.hint();
+        Self::new(code, &error, hint)
+    }
+}

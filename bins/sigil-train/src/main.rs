@@ -1,0 +1,39 @@
+//! `sigil-train`: fine-tunes a code model with 4-bit QLoRA.
+//!
+//! This file only parses arguments and hands over; each verb is a file of its own. Next: `cli.rs`.
+#![recursion_limit = "256"]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program prints: data to stdout, everything else to stderr"
+)]
+
+mod cli;
+mod device;
+mod doctor;
+mod exit;
+mod model_files;
+mod places;
+mod plan;
+mod progress;
+mod settings;
+mod train;
+
+use clap::Parser as _;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    let arguments = cli::Arguments::parse();
+    let result = match &arguments.verb {
+        Some(cli::Verb::Doctor { json }) => return doctor::run(*json),
+        None if arguments.print_config => settings::print(&arguments),
+        None if arguments.plan => plan::run(&arguments),
+        None => train::run(&arguments),
+    };
+    match result {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}

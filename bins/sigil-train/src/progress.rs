@@ -1,0 +1,117 @@
+//! Shows a run: a bar on a terminal, plain lines elsewhere. Everything goes to stderr.
+
+use std::{
+    io::{IsTerminal as _, stderr},
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use sigil_qlora::{
+    Reporter,
+    evaluate::{Comparison, Evaluation},
+};
+use sigil_run::MetricsRow;
+
+use crate::places::no_color;
+
+/// How often a plain line is printed at least, where steps are slow.
+const PLAIN_EVERY: Duration = Duration::from_secs(10);
+
+/// Shows a run.
+pub(crate) struct Progress {
+    bar: Option<ProgressBar>,
+    total: u64,
+    last_line: Option<Instant>,
+    eval_loss: Option<f64>,
+}
+
+impl Progress {
+    /// A bar if stderr is a terminal.
+    pub(crate) fn new() -> Self {
+        let bar = stderr().is_terminal().then(|| {
+            let colour = if no_color() { "" } else { ".cyan" };
+            let template = format!(
+                "{{bar:28{colour}}} {{pos}}/{{len}} steps  {{msg}}  {{elapsed}} ETA {{eta}}"
+            );
+            let style = ProgressStyle::with_template(&template)
+                .expect("the template is constant and valid");
+            ProgressBar::new(0).with_style(style)
+        });
+        Self { bar, total: 0, last_line: None, eval_loss: None }
+    }
+
+    fn line(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(text),
+            None => eprintln!("{text}"),
+        }
+    }
+}
+
+impl Reporter for Progress {
+    fn note(&mut self, message: &str) {
+        self.line(&format!("note: {message}"));
+    }
+
+    fn begin(&mut self, step: u64, total_steps: u64) {
+        self.total = total_steps;
+        if let Some(bar) = &self.bar {
+            bar.set_length(total_steps);
+            bar.set_position(step);
+            bar.reset_eta();
+        }
+    }
+
+    fn step(&mut self, row: &MetricsRow, logged: bool) {
+        let number = |value: Option<f64>| value.unwrap_or(f64::NAN);
+        let text = format!(
+            "loss {:.4}  lr {:.2e}  norm {:.2}  {:.0} tok/s{}",
+            number(row.loss),
+            number(row.learning_rate),
+            number(row.grad_norm),
+            number(row.tokens_per_second),
+            self.eval_loss.map_or(String::new(), |loss| format!("  eval {loss:.4}")),
+        );
+        if let Some(bar) = &self.bar {
+            bar.set_position(row.step);
+            bar.set_message(text);
+            return;
+        }
+        let slow = self.last_line.is_none_or(|last| last.elapsed() >= PLAIN_EVERY);
+        if logged || slow {
+            self.last_line = Some(Instant::now());
+            eprintln!("step {}/{}  {text}", row.step, self.total);
+        }
+    }
+
+    fn evaluated(&mut self, step: u64, evaluation: &Evaluation, since: Option<Comparison>) {
+        let loss = evaluation.loss();
+        self.eval_loss = Some(loss);
+        let change = since.map_or(String::new(), |since| {
+            let share = 100.0 * since.improvement / since.before;
+            format!(
+                ", {share:+.1} % better than at the start ({:.1} standard errors)",
+                since.improvement / since.standard_error
+            )
+        });
+        self.line(&format!(
+            "evaluation after step {step}: loss {loss:.4}, perplexity {:.2} over {} held-out \
+             files{change}",
+            loss.exp(),
+            evaluation.files.len(),
+        ));
+    }
+
+    fn saved(&mut self, step: u64, path: &Path) {
+        self.line(&format!("saved step {step}: {}", path.display()));
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

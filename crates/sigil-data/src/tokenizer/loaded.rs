@@ -1,0 +1,154 @@
+//! A tokenizer in memory: encoding, decoding, special ids.
+//!
+//! Is: the only place that calls the `tokenizers` crate to encode. Is not: a place that adds BOS or
+//! EOS (`documents/build.rs` does). Next: `special.rs`.
+
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use super::{TokenizerError, special};
+use crate::Digest;
+
+/// Turns text into token ids and back; cheap to share by reference between threads.
+pub struct Tokenizer {
+    /// Special tokens in a text are ordinary text: a source file that says `<|endoftext|>` must
+    /// not end its document.
+    plain: tokenizers::Tokenizer,
+    special: special::SpecialTokens,
+    adds_bos: bool,
+    vocabulary_size: usize,
+    digest: Digest,
+}
+
+impl Tokenizer {
+    /// Loads `tokenizer.json` (`path` is that file or the folder that holds it) and what lies
+    /// beside it: `tokenizer_config.json`, `generation_config.json`, `config.json`.
+    ///
+    /// # Errors
+    /// A missing or damaged file, or a special token that the vocabulary does not have.
+    pub fn load(path: &Path) -> Result<Self, TokenizerError> {
+        let file = if path.is_dir() { path.join("tokenizer.json") } else { path.to_owned() };
+        let bytes = std::fs::read(&file)
+            .map_err(|source| TokenizerError::Read { path: file.clone(), source })?;
+        let mut plain = parse(&bytes).map_err(|reason| damaged(&file, reason))?;
+        let folder = file.parent().unwrap_or(Path::new("."));
+        let special = special::read(folder, &|token| plain.token_to_id(token))?;
+        let adds_bos = match (special.add_bos, special.bos) {
+            (_, None) => false,
+            (Some(wanted), Some(_)) => wanted,
+            (None, Some(bos)) => starts_with(&plain, bos),
+        };
+        plain.set_encode_special_tokens(true);
+        let digest = digest_of(&bytes, &special, adds_bos);
+        let vocabulary_size = plain.get_vocab_size(true);
+        Ok(Self { plain, special, adds_bos, vocabulary_size, digest })
+    }
+
+    /// Encodes `text` without adding BOS or EOS; special tokens written in the text are encoded as
+    /// ordinary text.
+    ///
+    /// # Errors
+    /// A vocabulary without byte fallback that lacks a character.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
+        let encoding = self.plain.encode_fast(text, false).map_err(|error| {
+            TokenizerError::Encode { bytes: text.len(), reason: error.to_string() }
+        })?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// Encodes many texts on all cores; the order of the results is the order of `texts`.
+    ///
+    /// # Errors
+    /// The first text (by position) that cannot be encoded.
+    pub fn encode_batch<T: AsRef<str> + Sync>(
+        &self,
+        texts: &[T],
+    ) -> Result<Vec<Vec<u32>>, TokenizerError> {
+        texts.par_iter().map(|text| self.encode(text.as_ref())).collect()
+    }
+
+    /// Decodes ids into text; special tokens are left out when `skip_special` is set.
+    ///
+    /// # Errors
+    /// A decoder that cannot handle the ids.
+    pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String, TokenizerError> {
+        self.plain.decode(ids, skip_special).map_err(|error| TokenizerError::Decode {
+            tokens: ids.len(),
+            reason: error.to_string(),
+        })
+    }
+
+    /// Returns the id of the begin-of-text token, if the model has one.
+    pub fn bos_id(&self) -> Option<u32> {
+        self.special.bos
+    }
+
+    /// Returns the id of the end-of-text token, if the model has one.
+    pub fn eos_id(&self) -> Option<u32> {
+        self.special.eos
+    }
+
+    /// Returns the id of the padding token, if the model has one.
+    pub fn pad_id(&self) -> Option<u32> {
+        self.special.pad
+    }
+
+    /// Says whether a text starts with BOS: `add_bos_token` where the config has it, else what the
+    /// tokenizer's own post-processor does.
+    pub fn adds_bos(&self) -> bool {
+        self.adds_bos
+    }
+
+    /// Returns the model's chat template as written in `tokenizer_config.json`.
+    pub fn chat_template(&self) -> Option<&str> {
+        self.special.chat_template.as_deref()
+    }
+
+    /// Returns the id of a token by its text, special tokens included.
+    pub fn token_to_id(&self, token: &str) -> Option<u32> {
+        self.plain.token_to_id(token)
+    }
+
+    /// Returns the number of tokens, added ones included; ids are below the model's `vocab_size`.
+    pub fn vocabulary_size(&self) -> usize {
+        self.vocabulary_size
+    }
+
+    /// Returns the digest of `tokenizer.json` and of the special ids that encoding depends on.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+}
+
+impl std::fmt::Debug for Tokenizer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tokenizer")
+            .field("vocabulary_size", &self.vocabulary_size)
+            .field("special", &self.special)
+            .field("digest", &self.digest)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Parses `tokenizer.json` and switches off the truncation and padding that a file may carry: both
+/// would silently change the data.
+fn parse(bytes: &[u8]) -> Result<tokenizers::Tokenizer, String> {
+    let mut parsed = tokenizers::Tokenizer::from_bytes(bytes).map_err(|error| error.to_string())?;
+    parsed.with_padding(None);
+    parsed.with_truncation(None).map_err(|error| error.to_string())?;
+    Ok(parsed)
+}
+
+fn starts_with(tokenizer: &tokenizers::Tokenizer, bos: u32) -> bool {
+    tokenizer.encode_fast("a", true).is_ok_and(|encoding| encoding.get_ids().first() == Some(&bos))
+}
+
+fn damaged(path: &Path, reason: String) -> TokenizerError {
+    TokenizerError::Damaged { path: path.to_owned(), reason }
+}
+
+fn digest_of(bytes: &[u8], special: &special::SpecialTokens, adds_bos: bool) -> Digest {
+    let ids = format!("{:?} {:?} {:?} {adds_bos}", special.bos, special.eos, special.pad);
+    Digest::of_fields([bytes, ids.as_bytes()])
+}

@@ -1,0 +1,167 @@
+//! The list of overrides, the same for every CubeCL runtime.
+//!
+//! A macro and not a generic impl, because a kernel in raw CUDA C++ can only be launched where the
+//! runtime is known to be CUDA. What is not listed runs the plain version.
+
+use burn::tensor::DType;
+
+use super::{
+    attention, cross_entropy, dequantize, elementwise, embedding, linear, norm, optimizer, rotary,
+    swiglu,
+};
+use crate::{
+    AdamW, AttentionShape, FrozenMatrix, HeadLoss, IntVector, Kernels, Matrix, QuantizedTensor,
+    RotaryTable, SequenceLayout, Vector,
+};
+
+macro_rules! kernels_on {
+    ($runtime:ty) => {
+        impl Kernels for super::On<$runtime> {
+            fn dequantize(weight: &QuantizedTensor<Self>, dtype: DType) -> Matrix<Self> {
+                dequantize::dequantize::<$runtime>(weight, dtype)
+            }
+
+            fn linear(
+                x: &Matrix<Self>,
+                weight: &FrozenMatrix<Self>,
+                accumulator: Option<Matrix<Self>>,
+            ) -> Matrix<Self> {
+                linear::linear::<$runtime>(x, weight, accumulator)
+            }
+
+            fn linear_backward(
+                dy: &Matrix<Self>,
+                weight: &FrozenMatrix<Self>,
+                accumulator: Option<Matrix<Self>>,
+            ) -> Matrix<Self> {
+                linear::linear_backward::<$runtime>(dy, weight, accumulator)
+            }
+
+            fn add_bias(x: Matrix<Self>, bias: &Vector<Self>) -> Matrix<Self> {
+                elementwise::add_bias::<$runtime>(x, bias)
+            }
+
+            fn rms_norm(
+                x: &Matrix<Self>,
+                weight: &Vector<Self>,
+                epsilon: f64,
+            ) -> (Matrix<Self>, Vector<Self>) {
+                norm::rms_norm::<$runtime>(x, weight, epsilon)
+            }
+
+            fn rms_norm_backward(
+                dy: &Matrix<Self>,
+                x: &Matrix<Self>,
+                weight: &Vector<Self>,
+                reciprocal_root: &Vector<Self>,
+                accumulator: Option<Matrix<Self>>,
+                dweight: Option<Vector<Self>>,
+            ) -> (Matrix<Self>, Option<Vector<Self>>) {
+                norm::rms_norm_backward::<$runtime>(
+                    dy,
+                    x,
+                    weight,
+                    reciprocal_root,
+                    accumulator,
+                    dweight,
+                )
+            }
+
+            fn rotate(
+                x: Matrix<Self>,
+                table: &RotaryTable<Self>,
+                layout: &SequenceLayout<Self>,
+                head_dim: usize,
+                inverse: bool,
+            ) -> Matrix<Self> {
+                rotary::rotate::<$runtime>(x, table, layout, head_dim, inverse)
+            }
+
+            fn swiglu(gate: &Matrix<Self>, up: &Matrix<Self>) -> Matrix<Self> {
+                swiglu::swiglu::<$runtime>(gate, up)
+            }
+
+            fn swiglu_backward(
+                dy: Matrix<Self>,
+                gate: &Matrix<Self>,
+                up: &Matrix<Self>,
+            ) -> (Matrix<Self>, Matrix<Self>) {
+                swiglu::swiglu_backward::<$runtime>(dy, gate, up)
+            }
+
+            fn attention(
+                q: &Matrix<Self>,
+                k: &Matrix<Self>,
+                v: &Matrix<Self>,
+                layout: &SequenceLayout<Self>,
+                shape: AttentionShape,
+            ) -> (Matrix<Self>, Matrix<Self>) {
+                attention::attention::<$runtime>(q, k, v, layout, shape)
+            }
+
+            fn attention_backward(
+                dout: &Matrix<Self>,
+                q: &Matrix<Self>,
+                k: &Matrix<Self>,
+                v: &Matrix<Self>,
+                out: &Matrix<Self>,
+                log_sum_exp: &Matrix<Self>,
+                layout: &SequenceLayout<Self>,
+                shape: AttentionShape,
+            ) -> (Matrix<Self>, Matrix<Self>, Matrix<Self>) {
+                let saved = (out, log_sum_exp);
+                attention::attention_backward::<$runtime>(dout, [q, k, v], saved, layout, shape)
+            }
+
+            fn embed(table: &Matrix<Self>, tokens: &IntVector<Self>, dtype: DType) -> Matrix<Self> {
+                embedding::embed::<$runtime>(table, tokens, dtype)
+            }
+
+            fn logits(hidden: &Matrix<Self>, head: &FrozenMatrix<Self>) -> Matrix<Self> {
+                linear::logits::<$runtime>(hidden, head)
+            }
+
+            fn head_loss(
+                hidden: &Matrix<Self>,
+                head: &FrozenMatrix<Self>,
+                targets: &[i32],
+                gradient: Option<f32>,
+                weight_gradient: Option<Matrix<Self>>,
+            ) -> HeadLoss<Self> {
+                cross_entropy::head_loss::<$runtime>(
+                    hidden,
+                    head,
+                    targets,
+                    gradient,
+                    weight_gradient,
+                )
+            }
+
+            fn dropout(x: &Matrix<Self>, p: f32, seed: u64) -> Matrix<Self> {
+                elementwise::dropout::<$runtime>(x, p, seed)
+            }
+
+            fn add_noise(x: Matrix<Self>, bounds: &[f32], seed: u64) -> Matrix<Self> {
+                elementwise::add_noise::<$runtime>(x, bounds, seed)
+            }
+
+            fn sum_of_squares(tensors: &[Matrix<Self>]) -> f64 {
+                optimizer::sum_of_squares::<$runtime>(tensors)
+            }
+
+            fn adamw(
+                parameter: Matrix<Self>,
+                gradient: &Matrix<Self>,
+                first: Matrix<Self>,
+                second: Matrix<Self>,
+                step: AdamW,
+            ) -> (Matrix<Self>, Matrix<Self>, Matrix<Self>) {
+                optimizer::adamw::<$runtime>(parameter, gradient, first, second, step)
+            }
+        }
+    };
+}
+
+kernels_on!(cubecl::cuda::CudaRuntime);
+#[cfg(feature = "wgpu")]
+kernels_on!(burn_wgpu::WgpuRuntime);

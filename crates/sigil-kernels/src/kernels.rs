@@ -1,0 +1,312 @@
+//! The operations, as a trait over Burn backends.
+//!
+//! Every method has a default body in [`crate::plain`] that defines what it computes; a backend
+//! overrides those that matter for its speed. Tensors are taken by value where an override may
+//! reuse their memory. The CPU overrides are in `flex/`.
+
+use burn::tensor::{DType, backend::Backend};
+
+use crate::{
+    FrozenMatrix, IntVector, Matrix, QuantizedTensor, RotaryTable, SequenceLayout, Vector, plain,
+};
+
+/// Which operands of a matrix product are transposed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Product {
+    /// `lhs [m, k] · rhs [k, n]`.
+    Nn,
+    /// `lhs [m, k] · rhs [n, k]ᵀ`.
+    Nt,
+    /// `lhs [k, m]ᵀ · rhs [k, n]`.
+    Tn,
+}
+
+/// Shape of an attention call.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AttentionShape {
+    /// Query heads.
+    pub heads: usize,
+    /// Key and value heads; divides `heads`.
+    pub kv_heads: usize,
+    /// Features of a head.
+    pub head_dim: usize,
+    /// Key `j` is visible to query `i` only if `i - window < j <= i`.
+    pub window: Option<usize>,
+    /// Factor of the scores, `1 / sqrt(head_dim)` in all families here.
+    pub scale: f32,
+}
+
+/// Settings of one AdamW step (PyTorch's arithmetic).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamW {
+    /// Learning rate of this step.
+    pub learning_rate: f64,
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the second moment.
+    pub beta2: f64,
+    /// Added to the denominator after the bias correction.
+    pub epsilon: f64,
+    /// Decoupled weight decay.
+    pub weight_decay: f64,
+    /// Number of this step, from 1.
+    pub step: u64,
+    /// The gradient is multiplied by this first (global-norm clipping).
+    pub gradient_scale: f64,
+}
+
+/// What the backward pass of a LoRA branch needs from the forward pass.
+#[derive(Clone, Debug)]
+pub struct LoraInput<B: Backend> {
+    /// `dropout(x) · Aᵀ`, `[tokens, rank]`.
+    pub projected: Matrix<B>,
+}
+
+/// Result of the language-model head.
+#[derive(Clone, Debug)]
+pub struct HeadLoss<B: Backend> {
+    /// Negative log-likelihood of every target, 0 where the target is ignored, `[tokens]`, f32.
+    pub nll: Vector<B>,
+    /// Gradient of `scale * Σ nll` by the hidden states, `[tokens, hidden]`.
+    pub hidden_gradient: Option<Matrix<B>>,
+    /// Gradient by the head's weight added to the accumulator, `[vocab, hidden]`, f32.
+    pub weight_gradient: Option<Matrix<B>>,
+}
+
+/// The operations of a decoder layer and its optimizer.
+pub trait Kernels: Backend {
+    /// `alpha * lhs · rhs (+ accumulator)`.
+    fn product(
+        product: Product,
+        lhs: &Matrix<Self>,
+        rhs: &Matrix<Self>,
+        alpha: f32,
+        accumulator: Option<Matrix<Self>>,
+    ) -> Matrix<Self> {
+        plain::product(product, lhs, rhs, alpha, accumulator)
+    }
+
+    /// Decodes a 4-bit weight: `level[code] * scale` in f32, rounded once to `dtype`.
+    ///
+    /// # Shapes
+    /// Returns `[out, in]`.
+    fn dequantize(weight: &QuantizedTensor<Self>, dtype: DType) -> Matrix<Self> {
+        plain::dequantize(weight, dtype)
+    }
+
+    /// `x [tokens, in] · Wᵀ (+ accumulator [tokens, out])`.
+    fn linear(
+        x: &Matrix<Self>,
+        weight: &FrozenMatrix<Self>,
+        accumulator: Option<Matrix<Self>>,
+    ) -> Matrix<Self> {
+        plain::linear(x, weight, accumulator)
+    }
+
+    /// Gradient by the input of [`Kernels::linear`]: `dy [tokens, out] · W (+ accumulator)`.
+    fn linear_backward(
+        dy: &Matrix<Self>,
+        weight: &FrozenMatrix<Self>,
+        accumulator: Option<Matrix<Self>>,
+    ) -> Matrix<Self> {
+        plain::linear_backward(dy, weight, accumulator)
+    }
+
+    /// Adds `scale * (x · Aᵀ) · Bᵀ` to `y`.
+    ///
+    /// # Shapes
+    /// `x [tokens, in]`, `a [rank, in]`, `b [out, rank]`, `y [tokens, out]`; a and b are f32.
+    fn lora_forward(
+        x: &Matrix<Self>,
+        a: &Matrix<Self>,
+        b: &Matrix<Self>,
+        scale: f32,
+        y: Matrix<Self>,
+    ) -> (Matrix<Self>, LoraInput<Self>) {
+        let projected = Self::product(Product::Nt, x, &like(a, x), 1.0, None);
+        let y = Self::product(Product::Nt, &projected, &like(b, x), scale, Some(y));
+        (y, LoraInput { projected })
+    }
+
+    /// Backward of [`Kernels::lora_forward`]: the gradients by a and b (f32) and by `x`, each added to
+    /// what is given for it.
+    fn lora_backward(
+        dy: &Matrix<Self>,
+        x: &Matrix<Self>,
+        saved: &LoraInput<Self>,
+        a: &Matrix<Self>,
+        b: &Matrix<Self>,
+        scale: f32,
+        da: Option<Matrix<Self>>,
+        db: Option<Matrix<Self>>,
+        dx: Option<Matrix<Self>>,
+    ) -> (Matrix<Self>, Matrix<Self>, Matrix<Self>) {
+        let d_projected = Self::product(Product::Nn, dy, &like(b, dy), scale, None);
+        let db = Self::product(Product::Tn, dy, &saved.projected, scale, db).cast(DType::F32);
+        let da = Self::product(Product::Tn, &d_projected, x, 1.0, da).cast(DType::F32);
+        let dx = Self::product(Product::Nn, &d_projected, &like(a, dy), 1.0, dx);
+        (da, db, dx)
+    }
+
+    /// `x + bias` for every row; `bias [out]`.
+    fn add_bias(x: Matrix<Self>, bias: &Vector<Self>) -> Matrix<Self> {
+        plain::add_bias(x, bias)
+    }
+
+    /// RMSNorm (Zhang and Sennrich 2019): `x / sqrt(mean(x²) + epsilon) * weight`, per row.
+    ///
+    /// Returns the result and the reciprocal root `[rows]`, f32.
+    fn rms_norm(
+        x: &Matrix<Self>,
+        weight: &Vector<Self>,
+        epsilon: f64,
+    ) -> (Matrix<Self>, Vector<Self>) {
+        plain::rms_norm(x, weight, epsilon)
+    }
+
+    /// Backward of [`Kernels::rms_norm`]; the gradient by `x` is added to `accumulator`.
+    ///
+    /// With `dweight` (f32, `[columns]`) the gradient by the weight is added to it.
+    fn rms_norm_backward(
+        dy: &Matrix<Self>,
+        x: &Matrix<Self>,
+        weight: &Vector<Self>,
+        reciprocal_root: &Vector<Self>,
+        accumulator: Option<Matrix<Self>>,
+        dweight: Option<Vector<Self>>,
+    ) -> (Matrix<Self>, Option<Vector<Self>>) {
+        plain::rms_norm_backward(dy, x, weight, reciprocal_root, accumulator, dweight)
+    }
+
+    /// Rotates the leading `rotary_dim` features of every head by its token's position.
+    ///
+    /// Pairs are `(i, i + rotary_dim / 2)` (the "half" convention of transformers). The backward
+    /// pass is the same rotation with `inverse = true`.
+    ///
+    /// # Shapes
+    /// `x [tokens, heads * head_dim]`.
+    fn rotate(
+        x: Matrix<Self>,
+        table: &RotaryTable<Self>,
+        layout: &SequenceLayout<Self>,
+        head_dim: usize,
+        inverse: bool,
+    ) -> Matrix<Self> {
+        plain::rotate(x, table, layout, head_dim, inverse)
+    }
+
+    /// `silu(gate) * up`.
+    fn swiglu(gate: &Matrix<Self>, up: &Matrix<Self>) -> Matrix<Self> {
+        plain::swiglu(gate, up)
+    }
+
+    /// Backward of [`Kernels::swiglu`]: the gradients by gate and up.
+    fn swiglu_backward(
+        dy: Matrix<Self>,
+        gate: &Matrix<Self>,
+        up: &Matrix<Self>,
+    ) -> (Matrix<Self>, Matrix<Self>) {
+        plain::swiglu_backward(dy, gate, up)
+    }
+
+    /// Causal attention inside documents.
+    ///
+    /// # Shapes
+    /// `q [tokens, heads * head_dim]`, `k` and `v [tokens, kv_heads * head_dim]`; returns the output
+    /// like `q` and the log-sum-exp of the scores `[tokens, heads]`, f32.
+    fn attention(
+        q: &Matrix<Self>,
+        k: &Matrix<Self>,
+        v: &Matrix<Self>,
+        layout: &SequenceLayout<Self>,
+        shape: AttentionShape,
+    ) -> (Matrix<Self>, Matrix<Self>) {
+        plain::attention(q, k, v, layout, shape)
+    }
+
+    /// Backward of [`Kernels::attention`] (Dao 2023, algorithm 2): gradients by q, k and v.
+    fn attention_backward(
+        dout: &Matrix<Self>,
+        q: &Matrix<Self>,
+        k: &Matrix<Self>,
+        v: &Matrix<Self>,
+        out: &Matrix<Self>,
+        log_sum_exp: &Matrix<Self>,
+        layout: &SequenceLayout<Self>,
+        shape: AttentionShape,
+    ) -> (Matrix<Self>, Matrix<Self>, Matrix<Self>) {
+        plain::attention_backward(dout, q, k, v, out, log_sum_exp, layout, shape)
+    }
+
+    /// Rows of `table [vocab, hidden]` for `tokens`, in `dtype`.
+    fn embed(table: &Matrix<Self>, tokens: &IntVector<Self>, dtype: DType) -> Matrix<Self> {
+        plain::embed(table, tokens, dtype)
+    }
+
+    /// Adds each row of `dx` to the row of `accumulator [vocab, hidden]` of its token.
+    fn embed_backward(
+        dx: &Matrix<Self>,
+        tokens: &IntVector<Self>,
+        accumulator: Matrix<Self>,
+    ) -> Matrix<Self> {
+        plain::embed_backward(dx, tokens, accumulator)
+    }
+
+    /// `hidden [tokens, hidden] · headᵀ`, f32.
+    fn logits(hidden: &Matrix<Self>, head: &FrozenMatrix<Self>) -> Matrix<Self> {
+        plain::logits(hidden, head)
+    }
+
+    /// Head and cross-entropy in chunks of tokens, so that all logits never exist at once.
+    ///
+    /// `targets[i]` is the token that position `i` must predict, or -1 to ignore it. With
+    /// `gradient = Some(scale)` the gradient of `scale * Σ nll` by `hidden` is returned too, and
+    /// `weight_gradient` is added to where given.
+    fn head_loss(
+        hidden: &Matrix<Self>,
+        head: &FrozenMatrix<Self>,
+        targets: &[i32],
+        gradient: Option<f32>,
+        weight_gradient: Option<Matrix<Self>>,
+    ) -> HeadLoss<Self> {
+        plain::head_loss(hidden, head, targets, gradient, weight_gradient)
+    }
+
+    /// Zeroes each element with probability `p` and scales the others by `1 / (1 - p)`.
+    ///
+    /// The mask is a function of the seed and the element's index ([`crate::random`]): the backward
+    /// pass is the same call on the gradient.
+    fn dropout(x: &Matrix<Self>, p: f32, seed: u64) -> Matrix<Self> {
+        plain::dropout(x, p, seed)
+    }
+
+    /// Adds uniform noise in `(-bounds[row], bounds[row])` (NEFTune, Jain et al. 2023).
+    fn add_noise(x: Matrix<Self>, bounds: &[f32], seed: u64) -> Matrix<Self> {
+        plain::add_noise(x, bounds, seed)
+    }
+
+    /// `Σ x²` over all tensors, added in f64 in the order given.
+    fn sum_of_squares(tensors: &[Matrix<Self>]) -> f64 {
+        plain::sum_of_squares(tensors)
+    }
+
+    /// One AdamW step over a parameter; returns the parameter and both moments, all f32.
+    fn adamw(
+        parameter: Matrix<Self>,
+        gradient: &Matrix<Self>,
+        first: Matrix<Self>,
+        second: Matrix<Self>,
+        step: AdamW,
+    ) -> (Matrix<Self>, Matrix<Self>, Matrix<Self>) {
+        plain::adamw(parameter, gradient, first, second, step)
+    }
+}
+
+/// `parameter` in the dtype of `activation`.
+fn like<B: Backend>(parameter: &Matrix<B>, activation: &Matrix<B>) -> Matrix<B> {
+    if parameter.dtype() == activation.dtype() {
+        parameter.clone()
+    } else {
+        parameter.clone().cast(activation.dtype())
+    }
+}

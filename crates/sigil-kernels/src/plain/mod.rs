@@ -1,0 +1,21 @@
+//! Every operation in plain Burn tensor operations: the definition that the fast versions are
+//! tested against, and what a backend without own kernels runs.
+
+mod attention;
+mod elementwise;
+mod head;
+mod linear;
+mod norm;
+mod optimizer;
+mod rotary;
+
+pub use attention::{attention, attention_backward};
+pub use elementwise::{
+    add_bias, add_noise, dropout, embed, embed_backward, swiglu, swiglu_backward,
+};
+pub use head::{head_loss, logits};
+pub use linear::{dequantize, linear, linear_backward, product};
+pub use norm::{rms_norm, rms_norm_backward};
+pub(crate) use optimizer::bias_corrections;
+pub use optimizer::{adamw, sum_of_squares};
+pub use rotary::rotate;

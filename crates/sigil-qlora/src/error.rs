@@ -1,0 +1,147 @@
+//! What ends a run before its last step.
+
+use sigil_data::{DocumentError, SourceError, SplitError, StreamError, TokenizerError};
+use sigil_model::ModelError;
+use sigil_run::RunError;
+
+/// An error of this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// Model files.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The run folder.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// A source of rows.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The held-out split.
+    #[error(transparent)]
+    Split(#[from] SplitError),
+    /// Rows to tokens.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    /// The tokenizer.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// The stream of batches.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    /// A setting that this version cannot honour with this data.
+    #[error("`{key}` cannot be honoured: {reason}")]
+    Unsupported {
+        /// Dotted key of the setting.
+        key: &'static str,
+        /// Why, and what works instead.
+        reason: String,
+    },
+    /// A loss or gradient that is no finite number.
+    #[error(
+        "step {step}: the {what} is not a finite number; nothing was changed by this step. \
+         Rows of the batch: {}",
+        list(rows)
+    )]
+    NonFinite {
+        /// Step, from 1.
+        step: u64,
+        /// `"loss"` or `"gradient"`.
+        what: &'static str,
+        /// Rows to look at.
+        rows: Vec<String>,
+    },
+    /// Too many steps were left out.
+    #[error(
+        "step {step}: {skipped} steps were left out because a loss or gradient was not a finite \
+         number, more than `train.max_skipped_steps`. Rows of the last batch: {}",
+        list(rows)
+    )]
+    TooManySkipped {
+        /// Step, from 1.
+        step: u64,
+        /// Steps left out so far.
+        skipped: u64,
+        /// Rows to look at.
+        rows: Vec<String>,
+    },
+    /// A file of a checkpoint set that is whole but not what it should be.
+    #[error("`{file}` in checkpoint set `{set}`: {reason}")]
+    Set {
+        /// Name of the set.
+        set: String,
+        /// File in the set.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The run's schedule or seed differs from the saved one.
+    #[error("the run was begun with {what} {saved}, and the settings now say {now}")]
+    OtherRun {
+        /// What differs.
+        what: &'static str,
+        /// Then.
+        saved: String,
+        /// Now.
+        now: String,
+    },
+    /// There is a run in the folder already and `--resume` was not given.
+    #[error("`{}` already holds a run with {steps} steps", path.display())]
+    RunExists {
+        /// The run folder.
+        path: std::path::PathBuf,
+        /// Steps of its newest set.
+        steps: u64,
+    },
+    /// `--resume` was given and there is nothing to resume.
+    #[error("there is no whole checkpoint set in `{}`", path.display())]
+    NothingToResume {
+        /// The run folder.
+        path: std::path::PathBuf,
+    },
+}
+
+/// At most eight rows, and how many more.
+fn list(rows: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let shown = rows.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    match rows.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+impl TrainError {
+    /// What to do about it, where the user can do something.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Model(error) => error.hint(),
+            Self::Run(error) => error.hint(),
+            Self::Source(error) => error.hint().map(str::to_owned),
+            Self::Split(error) => error.hint().map(str::to_owned),
+            Self::Document(error) => error.hint().map(str::to_owned),
+            Self::Tokenizer(error) => error.hint().map(str::to_owned),
+            Self::Stream(error) => error.hint().map(str::to_owned),
+            Self::NonFinite { .. } => Some(
+                "look at those rows, lower `train.learning_rate`, or set \
+                 `train.on_non_finite = \"skip\"`"
+                    .to_owned(),
+            ),
+            Self::TooManySkipped { .. } => {
+                Some("lower `train.learning_rate`, or look at those rows".to_owned())
+            }
+            Self::OtherRun { .. } => Some(
+                "give the run's own settings (they lie in its config.toml), or begin a new run \
+                 with `model.load_from` naming this one"
+                    .to_owned(),
+            ),
+            Self::RunExists { .. } => Some(
+                "add `--resume` to continue it, or name another folder with \
+                 `--set run.output_dir=FOLDER`"
+                    .to_owned(),
+            ),
+            Self::NothingToResume { .. } => Some("run it without `--resume`".to_owned()),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The training step, the loop around it, checkpoints and resume.
+//!
+//! | module | is |
+//! |---|---|
+//! | [`schedule`] | the learning rate as a pure function of the step |
+//! | [`optimizer`] | AdamW moments beside the parameters |
+//! | [`step`] | micro-batches to one optimizer step, with clipping and the non-finite guard |
+//! | [`evaluate`] | loss over held-out documents, file by file, and paired comparison |
+//! | [`data`] | settings to training and evaluation documents |
+//! | [`checkpoint`] | a run's state to the files of a set and back |
+//! | [`assemble`] | settings to plain data |
+//! | [`memory_plan`] | what a run will hold in memory |
+//! | [`trainer`] | the loop |
+//!
+//! It renames no file itself (`sigil-run` does), prints nothing and reads no environment: what a
+//! person should hear goes to a [`Reporter`]. Read [`trainer`] next.
+#![recursion_limit = "256"]
+
+pub mod assemble;
+pub mod card;
+pub mod checkpoint;
+pub mod data;
+pub mod error;
+pub mod evaluate;
+pub mod memory;
+pub mod memory_plan;
+pub mod optimizer;
+pub mod reporter;
+pub mod schedule;
+pub mod state;
+pub mod step;
+pub mod trainer;
+
+pub use error::TrainError;
+pub use reporter::Reporter;
+pub use trainer::{Outcome, Stop, TrainPlan, Trainer};

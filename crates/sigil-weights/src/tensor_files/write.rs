@@ -1,0 +1,120 @@
+//! Tensors to the bytes of a safetensors file, the same bytes for the same tensors.
+//!
+//! Tensors lie in descending element size and then by name, as the reference writer puts them, so
+//! that each is aligned; metadata is sorted, which the reference writer does not promise. It
+//! returns bytes: putting them into a file durably is the run crate's work. Format:
+//! <https://github.com/huggingface/safetensors#format>.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use safetensors::Dtype;
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use super::WeightsError;
+
+/// One tensor to be written.
+#[derive(Debug, Clone)]
+pub struct TensorToWrite<'a> {
+    /// Its name; unique in the file.
+    pub name: String,
+    /// Element type.
+    pub dtype: Dtype,
+    /// Dimensions, outermost first.
+    pub shape: Vec<usize>,
+    /// Row-major little-endian elements.
+    pub bytes: Cow<'a, [u8]>,
+}
+
+impl<'a> TensorToWrite<'a> {
+    /// A tensor of f32 elements.
+    #[must_use]
+    pub fn f32(name: impl Into<String>, shape: &[usize], values: &'a [f32]) -> Self {
+        let bytes = if cfg!(target_endian = "little") {
+            Cow::Borrowed(bytemuck::cast_slice(values))
+        } else {
+            Cow::Owned(values.iter().flat_map(|value| value.to_le_bytes()).collect())
+        };
+        Self { name: name.into(), dtype: Dtype::F32, shape: shape.to_vec(), bytes }
+    }
+
+    /// A tensor of bf16 elements.
+    #[must_use]
+    pub fn bf16(name: impl Into<String>, shape: &[usize], values: &'a [half::bf16]) -> Self {
+        let bytes = if cfg!(target_endian = "little") {
+            Cow::Borrowed(bytemuck::cast_slice(values))
+        } else {
+            Cow::Owned(values.iter().flat_map(|value| value.to_le_bytes()).collect())
+        };
+        Self { name: name.into(), dtype: Dtype::BF16, shape: shape.to_vec(), bytes }
+    }
+
+    fn check(&self) -> Result<(), WeightsError> {
+        let bits = self.shape.iter().try_fold(1_usize, |product, size| product.checked_mul(*size));
+        let bits = bits.and_then(|elements| elements.checked_mul(self.dtype.bitsize()));
+        if bits == self.bytes.len().checked_mul(8) && self.name != "__metadata__" {
+            return Ok(());
+        }
+        let what =
+            format!("{} bytes for {} of shape {:?}", self.bytes.len(), self.dtype, self.shape);
+        Err(WeightsError::Unwritable { tensor: self.name.clone(), what })
+    }
+}
+
+/// Makes the bytes of a safetensors file.
+///
+/// # Errors
+/// A tensor's bytes do not fit its type and shape, or two tensors share a name.
+pub fn write_safetensors(
+    tensors: &[TensorToWrite<'_>],
+    metadata: &BTreeMap<String, String>,
+) -> Result<Vec<u8>, WeightsError> {
+    let mut names = BTreeSet::new();
+    for tensor in tensors {
+        tensor.check()?;
+        if !names.insert(tensor.name.as_str()) {
+            let what = "its name occurs twice".to_owned();
+            return Err(WeightsError::Unwritable { tensor: tensor.name.clone(), what });
+        }
+    }
+    let mut ordered: Vec<&TensorToWrite<'_>> = tensors.iter().collect();
+    ordered.sort_by(|a, b| (b.dtype.bitsize(), &a.name).cmp(&(a.dtype.bitsize(), &b.name)));
+
+    let header = serde_json::to_vec(&Header { ordered: &ordered, metadata });
+    let mut header = header.expect("strings and numbers serialize");
+    header.resize(header.len().next_multiple_of(8), b' ');
+    let data: usize = ordered.iter().map(|tensor| tensor.bytes.len()).sum();
+    let mut file = Vec::with_capacity(8 + header.len() + data);
+    file.extend((header.len() as u64).to_le_bytes());
+    file.extend(header);
+    for tensor in ordered {
+        file.extend_from_slice(&tensor.bytes);
+    }
+    Ok(file)
+}
+
+struct Header<'a> {
+    ordered: &'a [&'a TensorToWrite<'a>],
+    metadata: &'a BTreeMap<String, String>,
+}
+
+impl Serialize for Header<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if !self.metadata.is_empty() {
+            map.serialize_entry("__metadata__", self.metadata)?;
+        }
+        let mut offset = 0;
+        for tensor in self.ordered {
+            let end = offset + tensor.bytes.len();
+            let info = safetensors::tensor::TensorInfo {
+                dtype: tensor.dtype,
+                shape: tensor.shape.clone(),
+                data_offsets: (offset, end),
+            };
+            map.serialize_entry(&tensor.name, &info)?;
+            offset = end;
+        }
+        map.end()
+    }
+}
