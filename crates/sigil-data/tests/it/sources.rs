@@ -107,7 +107,7 @@ fn a_bomb_stops_at_the_cap() {
 fn bad_lines_are_named_with_file_and_line() {
     let folder = folder();
     for (line, expected) in [
-        ("{\"text\": ", "`bad.jsonl` line 2: not valid JSON: EOF while parsing a value at byte 9"),
+        ("{\"text\": ", "`bad.jsonl` line 2: not valid JSON: EOF while parsing a value"),
         ("[1]", "`bad.jsonl` line 2: not valid JSON: invalid type: sequence, expected a map"),
         ("{\"b\": 1, \"a\": 2}", "`bad.jsonl` row 2: no text was found (fields: a, b)"),
         ("{}", "`bad.jsonl` row 2: no text was found (fields: none)"),
