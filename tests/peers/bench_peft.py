@@ -27,6 +27,7 @@ def prepare(case, threads, shape, config):
     import torch
     import transformers
 
+    transformers.utils.logging.disable_progress_bar()
     torch.set_num_threads(threads)
     torch.manual_seed(42)
     config = transformers.LlamaConfig(**config, attn_implementation="sdpa", use_cache=False)

@@ -36,7 +36,7 @@ pub(crate) struct LogitsArguments {
     /// Folder of the adapter, such as a checkpoint set
     #[arg(long, value_name = "FOLDER")]
     adapter: PathBuf,
-    /// The safetensors file to write: `tokens` [n] i32 and `logits` [n, vocab] f32
+    /// The safetensors file to write: `tokens` (i32) and `logits` (f32, one row a token)
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }

@@ -134,7 +134,12 @@ impl std::fmt::Debug for Tokenizer {
 /// Parses `tokenizer.json` and switches off the truncation and padding that a file may carry: both
 /// would silently change the data.
 fn parse(bytes: &[u8]) -> Result<tokenizers::Tokenizer, String> {
-    let mut parsed = tokenizers::Tokenizer::from_bytes(bytes).map_err(|error| error.to_string())?;
+    serde_json::from_slice::<serde::de::IgnoredAny>(bytes).map_err(|error| error.to_string())?;
+    // The tokenizers crate panics on some files that are JSON but no tokenizer. Nothing of it is
+    // used after a panic.
+    let parsed = std::panic::catch_unwind(|| tokenizers::Tokenizer::from_bytes(bytes))
+        .map_err(|_| "its parts do not fit together".to_owned())?;
+    let mut parsed = parsed.map_err(|error| error.to_string())?;
     parsed.with_padding(None);
     parsed.with_truncation(None).map_err(|error| error.to_string())?;
     Ok(parsed)

@@ -108,6 +108,8 @@ fn bad_files_are_sentences() {
         ("tokenizer_config.json", r#"{"eos_token": "</s>"}"#, "eos token `</s>`"),
         ("tokenizer.json", "version https://git-lfs.github.com/spec/v1", "not a usable tokenizer"),
         ("tokenizer.json", r#"{"version": "1.0"}"#, "not a usable tokenizer"),
+        ("tokenizer.json", r#"{"version": "1.0", "decoder": {"type": ]}"#, "at line 1 column"),
+        ("tokenizer.json", r#"{"version": "1.0", "decoder": {"type": "X"}}"#, "not a usable"),
     ] {
         let saved = fs::read(folder.path().join(name)).expect("the fixture has the file");
         write_in(&folder, name, content);
