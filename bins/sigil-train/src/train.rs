@@ -165,8 +165,8 @@ fn open_run(settings: &Settings) -> Result<(RunFolder, Vec<String>), Failure> {
         seed: settings.run.seed,
         config_digest: sigil_data::Digest::of(text.as_bytes()).to_string(),
     };
-    let (run, notes) =
-        RunFolder::create_or_open(&settings.run.output_dir, &identity).map_err(TrainError::from)?;
+    let (run, notes) = RunFolder::create_or_open(&settings.run.output_dir, &identity)
+        .map_err(|error| Failure::new(6, &error, error.hint()))?;
     let mut notes: Vec<String> = notes.iter().map(ToString::to_string).collect();
     if run.record().config_digest != identity.config_digest {
         notes.push(
