@@ -60,6 +60,43 @@ fn wrong_model_files() {
 }
 
 #[test]
+fn a_base_that_is_cut_is_told_before_data_is_read() {
+    let place = Workplace::new();
+    let base = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/sigil-base");
+    std::fs::create_dir(place.path().join("base")).expect("a folder");
+    for entry in std::fs::read_dir(base).expect("the base is there") {
+        let path = entry.expect("readable").path();
+        let name = path.file_name().expect("a file has a name").to_owned();
+        let mut bytes = std::fs::read(&path).expect("readable");
+        if name == "model.safetensors" {
+            bytes.truncate(bytes.len() / 2);
+        }
+        std::fs::write(place.path().join("base").join(name), bytes).expect("written");
+    }
+    let output = place.short("out").args(["--set", "model.name=base"]).output().expect("starts");
+    let (_, stderr, code) = outcome(&output);
+    assert_eq!(code, Some(5), "{stderr}");
+    assert!(stderr.contains("model.safetensors"), "{stderr}");
+    assert!(!stderr.contains("reading"), "data was read first: {stderr}");
+}
+
+#[test]
+fn a_run_that_never_began_leaves_no_folder() {
+    let place = Workplace::new();
+    refused(&place, &["--set", "dataset.names=[\"nowhere\"]"], 4, &["nowhere"]);
+    assert!(!place.path().join("out").exists(), "an empty run folder stayed");
+}
+
+#[test]
+fn a_run_that_does_not_fit_into_memory() {
+    let place = Workplace::new();
+    let set = ["--set", "train.micro_batch_size=1000000"];
+    let words = ["can be had", "activations", "train.micro_batch_size", "checkpoint_policy"];
+    refused(&place, &set, 9, &words);
+    assert!(!place.path().join("out").exists(), "nothing was begun");
+}
+
+#[test]
 fn a_device_that_is_not_there() {
     let place = Workplace::new();
     let arguments = ["--set", "run.device=cuda:7"];

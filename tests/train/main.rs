@@ -2,6 +2,7 @@
 //! loses nothing.
 #![expect(clippy::print_stderr, reason = "a test prints what it measured")]
 
+mod commands;
 mod inputs;
 mod kills;
 mod program;

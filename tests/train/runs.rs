@@ -68,6 +68,37 @@ fn an_interrupt_saves_and_names_the_command_that_resumes() {
 }
 
 #[test]
+fn the_log_file_the_events_folder_and_the_best_set_are_honoured() {
+    let place = Workplace::new();
+    let mut command = place.short("out");
+    for setting in [
+        "run.log_file=talk.log",
+        "run.logging_dir=events",
+        "train.load_best_model_at_end=true",
+        "train.save_every=6",
+        "train.learning_rate=0.05",
+    ] {
+        command.args(["--set", setting]);
+    }
+    let (stdout, stderr, code) = outcome(&command.output().expect("starts"));
+    assert_eq!(code, Some(0), "{stderr}");
+    let log = fs::read_to_string(place.path().join("out/talk.log")).expect("a log file");
+    assert_eq!(log.trim(), stderr.trim(), "the log file holds what was said");
+    let events = fs::read_dir(place.path().join("events")).expect("the events folder");
+    assert_eq!(events.count(), 1);
+    let best = fs::read_to_string(place.path().join("out/best"));
+    match best {
+        Ok(best) => {
+            let best: serde_json::Value = serde_json::from_str(&best).expect("JSON");
+            let set = best["set"].as_str().expect("a name");
+            assert!(stdout.trim().ends_with(set), "{stdout} is not the best set {set}");
+        }
+        // Such a learning rate may never beat the untrained model; then it is said.
+        Err(_) => assert!(stderr.contains("no evaluation was better"), "{stderr}"),
+    }
+}
+
+#[test]
 fn two_runs_do_not_share_a_folder() {
     let place = Workplace::new();
     let mut long = place.short("out");

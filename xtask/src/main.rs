@@ -1,12 +1,14 @@
 //! The chores of this workspace, run as `cargo xtask VERB`.
 //!
 //! This file only parses the verb and hands over; each verb is a module of its own.
-//! Next: `bench_train/mod.rs`, `check/mod.rs`, `make_base/mod.rs`, `release/mod.rs`.
+//! Next: `check/mod.rs` for the promises, `nightly/mod.rs` for the long checks.
 #![recursion_limit = "256"]
 
 mod bench_train;
 mod check;
+mod fuzz;
 mod make_base;
+mod nightly;
 mod release;
 
 use clap::{Parser, Subcommand};
@@ -31,17 +33,43 @@ enum Verb {
     BenchTrain(bench_train::Arguments),
     /// Write the logits of a base with an adapter, for tests/peers/peft_logits.py
     PeftLogits(bench_train::LogitsArguments),
+    /// Run the fuzz targets of tests/fuzz
+    Fuzz(fuzz::Arguments),
+    /// Run what takes too long for every change
+    Nightly(nightly::Arguments),
     /// Make the archive of the programs, and try it in an empty Debian
     Release(release::Arguments),
 }
 
-fn main() -> miette::Result<()> {
-    match Arguments::parse().verb {
+fn main() -> std::process::ExitCode {
+    match run(Arguments::parse().verb) {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(report) => {
+            tell(&report);
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(verb: Verb) -> miette::Result<()> {
+    match verb {
         Verb::Check(arguments) => check::check(&arguments),
         Verb::Advisories(arguments) => check::advisories(&arguments),
         Verb::MakeBase(arguments) => make_base::run(&arguments),
         Verb::BenchTrain(arguments) => bench_train::run(&arguments),
         Verb::PeftLogits(arguments) => bench_train::write_logits(&arguments),
+        Verb::Fuzz(arguments) => fuzz::run(&arguments),
+        Verb::Nightly(arguments) => nightly::run(&arguments),
         Verb::Release(arguments) => release::run(&arguments),
+    }
+}
+
+/// Says what failed, why, and what to do.
+#[expect(clippy::print_stderr, reason = "a chore answers on the terminal")]
+fn tell(report: &miette::Report) {
+    let causes: Vec<String> = report.chain().map(ToString::to_string).collect();
+    eprintln!("error: {}", causes.join(": "));
+    if let Some(help) = report.help() {
+        eprintln!("  hint: {help}");
     }
 }

@@ -16,6 +16,8 @@ pub(crate) const TABLE: &str = "Exit codes:
   6    the run folder: taken by another process, already a run, damaged, nothing to resume
   7    a loss or gradient that is not a finite number
   8    the device that was asked for cannot be used
+  9    not enough memory for the run
+  10   a bug in this program
   130  interrupted; a checkpoint set was written";
 
 /// Why the program ends without having done its work.
@@ -68,6 +70,7 @@ impl From<TrainError> for Failure {
             | TrainError::Set { .. } => 6,
             TrainError::Run(sigil_run::RunError::Io { .. }) => 1,
             TrainError::Run(_) => 6,
+            TrainError::Memory { .. } => 9,
             TrainError::NonFinite { .. } | TrainError::TooManySkipped { .. } => 7,
             _ => 1,
         };

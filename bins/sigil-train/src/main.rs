@@ -11,12 +11,16 @@
 mod cli;
 mod device;
 mod doctor;
+mod ending;
 mod exit;
 mod model_files;
+mod panics;
 mod places;
 mod plan;
 mod progress;
+mod ready;
 mod settings;
+mod talk;
 mod train;
 
 use clap::Parser as _;
@@ -26,11 +30,15 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
     let arguments = cli::Arguments::parse();
+    panics::guard(|| run(&arguments))
+}
+
+fn run(arguments: &cli::Arguments) -> std::process::ExitCode {
     let result = match &arguments.verb {
         Some(cli::Verb::Doctor { json }) => return doctor::run(*json),
-        None if arguments.print_config => settings::print(&arguments),
-        None if arguments.plan => plan::run(&arguments),
-        None => train::run(&arguments),
+        None if arguments.print_config => settings::print(arguments),
+        None if arguments.plan => plan::run(arguments),
+        None => train::run(arguments),
     };
     match result {
         Ok(code) => code,

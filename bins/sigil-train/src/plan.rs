@@ -4,13 +4,14 @@ use std::process::ExitCode;
 
 use sigil_config::CheckpointPolicy as PolicySetting;
 use sigil_model::CheckpointPolicy;
-use sigil_qlora::memory_plan::MemoryPlan;
+use sigil_qlora::{cpu_rate::cpu_product_rate, memory_plan::MemoryPlan, step_work::StepWork};
 use sigil_weights::DecoderConfig;
 
 use crate::{cli::Arguments, exit::Failure, model_files, places::Places, settings};
 
-/// Multiply-adds that this machine is assumed to do in a second for each core, for the estimate.
-const CPU_FLOPS_PER_CORE: f64 = 6e10;
+/// Share of the rate of one large matrix product that a whole step reaches on the CPU, as measured
+/// over the quickstart and the reference shape (docs/benchmarks).
+const STEP_SHARE: f64 = 0.5;
 
 /// Prints the plan.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
@@ -34,15 +35,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     });
     let tokens = settings.train.sequences_per_step() * settings.sequence.max_length;
     let parameters = sigil_model::adapter::base_parameter_count(&config);
-    // Forward, backward by the input, and the same again where layers are recomputed.
-    let flops = 4.0 * parameters as f64 * tokens as f64;
+    let work = CheckpointPolicy::ALL.map(|policy| StepWork::new(settings, &config, policy).total());
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let seconds = flops / (CPU_FLOPS_PER_CORE * cores as f64);
+    let rate = STEP_SHARE * cpu_product_rate();
+    let seconds = work.map(|work| work / rate);
 
     if arguments.json {
         let rows: Vec<_> = plans
             .iter()
-            .map(|(policy, cpu, cuda)| {
+            .zip(work.iter().zip(seconds))
+            .map(|((policy, cpu, cuda), (work, seconds))| {
                 let parts = |plan: &MemoryPlan| {
                     plan.parts()
                         .into_iter()
@@ -53,6 +55,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
                     "policy": policy.name(),
                     "cpu_bytes": parts(cpu), "cpu_total_bytes": cpu.total(),
                     "cuda_bytes": parts(cuda), "cuda_total_bytes": cuda.total(),
+                    "flops_per_step": work, "estimated_seconds_per_step_cpu": seconds,
                 })
             })
             .collect();
@@ -60,7 +63,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             "tokens_per_step": tokens,
             "base_parameters": parameters,
             "trained_parameters": plans[0].1.trained_parameters,
-            "estimated_seconds_per_step_cpu": seconds,
             "policies": rows,
         });
         println!("{report}");
@@ -84,13 +86,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             .map(|(_, cpu, cuda)| mebibytes(if pick { cpu.total() } else { cuda.total() }));
         println!("{label:20} {:>12} {:>12} {:>12} {:>12}", cells[0], cells[1], cells[2], cells[3]);
     }
+    let row = |label: &str, cells: [String; 4]| {
+        println!("{label:20} {:>12} {:>12} {:>12} {:>12}", cells[0], cells[1], cells[2], cells[3]);
+    };
+    row("TFLOP a step", work.map(|work| format!("{:.4}", work / 1e12)));
+    row("seconds, this CPU", seconds.map(|seconds| format!("{seconds:.2}")));
     let policy = match settings.train.checkpoint_policy {
         PolicySetting::Auto => "auto: the first from the left that fits".to_owned(),
         other => format!("{other:?}").to_lowercase(),
     };
     println!("\ncheckpoint_policy: {policy}");
     println!(
-        "on this machine's {cores} cores a step should take about {seconds:.2} s (a rough estimate)"
+        "seconds: an estimate for {cores} cores from a matrix product measured just now; for a GPU \
+         divide the TFLOP by what it sustains"
     );
     Ok(ExitCode::SUCCESS)
 }

@@ -13,13 +13,14 @@ use sigil_qlora::{
 };
 use sigil_run::MetricsRow;
 
-use crate::places::no_color;
+use crate::{places::no_color, talk::Talk};
 
 /// How often a plain line is printed at least, where steps are slow.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
 
 /// Shows a run.
 pub(crate) struct Progress {
+    talk: Talk,
     bar: Option<ProgressBar>,
     total: u64,
     last_line: Option<Instant>,
@@ -28,7 +29,7 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// A bar if stderr is a terminal.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(talk: Talk) -> Self {
         let bar = stderr().is_terminal().then(|| {
             let colour = if no_color() { "" } else { ".cyan" };
             let template = format!(
@@ -38,13 +39,13 @@ impl Progress {
                 .expect("the template is constant and valid");
             ProgressBar::new(0).with_style(style)
         });
-        Self { bar, total: 0, last_line: None, eval_loss: None }
+        Self { talk, bar, total: 0, last_line: None, eval_loss: None }
     }
 
     fn line(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.println(text),
-            None => eprintln!("{text}"),
+            Some(bar) => self.talk.say_above(bar, text),
+            None => self.talk.say(text),
         }
     }
 }
@@ -74,6 +75,9 @@ impl Reporter for Progress {
             self.eval_loss.map_or(String::new(), |loss| format!("  eval {loss:.4}")),
         );
         if let Some(bar) = &self.bar {
+            if logged {
+                self.talk.record(&format!("step {}/{}  {text}", row.step, self.total));
+            }
             bar.set_position(row.step);
             bar.set_message(text);
             return;
@@ -81,7 +85,7 @@ impl Reporter for Progress {
         let slow = self.last_line.is_none_or(|last| last.elapsed() >= PLAIN_EVERY);
         if logged || slow {
             self.last_line = Some(Instant::now());
-            eprintln!("step {}/{}  {text}", row.step, self.total);
+            self.talk.say(&format!("step {}/{}  {text}", row.step, self.total));
         }
     }
 

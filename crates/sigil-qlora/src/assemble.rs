@@ -10,8 +10,8 @@ use sigil_model::{CheckpointPolicy, LoadOptions, Mode, decoder::LayerPolicies};
 use sigil_weights::{AdapterConfig, DecoderConfig, FourBit, peft::TargetModules};
 
 use crate::{
-    checkpoint::Trained, memory_plan::MemoryPlan, optimizer::AdamWSettings, schedule::LearningRate,
-    trainer::TrainPlan,
+    TrainError, checkpoint::Trained, memory_plan::MemoryPlan, optimizer::AdamWSettings,
+    plan::TrainPlan, schedule::LearningRate,
 };
 
 /// The adapter that the settings describe.
@@ -88,11 +88,13 @@ pub fn total_steps(settings: &Settings, stream: &BatchStream) -> u64 {
     }
 }
 
-/// What every layer keeps; `auto` takes the fastest policy whose plan fits into `memory_bytes`.
+/// What every layer keeps; `auto` takes the fastest policy whose plan fits into `memory_bytes`, with
+/// activations of `element_bytes`.
 pub fn policies(
     settings: &Settings,
     config: &DecoderConfig,
     memory_bytes: Option<u64>,
+    element_bytes: u64,
 ) -> LayerPolicies {
     let uniform = |policy| LayerPolicies::uniform(policy, config.num_layers);
     match settings.train.checkpoint_policy {
@@ -102,13 +104,40 @@ pub fn policies(
         PolicySetting::Offload => uniform(CheckpointPolicy::Offload),
         PolicySetting::Auto => {
             let fits = |policy: &CheckpointPolicy| {
-                let plan = MemoryPlan::new(settings, config, *policy, 4);
+                let plan = MemoryPlan::new(settings, config, *policy, element_bytes);
                 memory_bytes.is_none_or(|memory| plan.total() <= memory)
             };
             let chosen = CheckpointPolicy::ALL.into_iter().find(fits);
             uniform(chosen.unwrap_or(CheckpointPolicy::Offload))
         }
     }
+}
+
+/// Refuses a run whose plan does not fit into `memory_bytes`, before anything is loaded.
+///
+/// # Errors
+/// [`TrainError::Memory`] with what would fit.
+pub fn check_memory(
+    settings: &Settings,
+    config: &DecoderConfig,
+    policies: &LayerPolicies,
+    memory_bytes: Option<u64>,
+    element_bytes: u64,
+) -> Result<(), TrainError> {
+    let (Some(available), Some(policy)) = (memory_bytes, policies.0.first()) else { return Ok(()) };
+    let plan = MemoryPlan::new(settings, config, *policy, element_bytes);
+    if plan.total() <= available {
+        return Ok(());
+    }
+    let mut smallest = settings.clone();
+    smallest.train.micro_batch_size = 1;
+    let least = MemoryPlan::new(&smallest, config, CheckpointPolicy::Offload, element_bytes);
+    Err(TrainError::Memory {
+        plan: Box::new(plan),
+        policy: policy.name(),
+        available,
+        least: least.total(),
+    })
 }
 
 /// Everything the loop is told, without files and card.
@@ -148,6 +177,8 @@ pub fn train_plan(
         on_non_finite: train.on_non_finite,
         max_skipped_steps: train.max_skipped_steps as u64,
         writes_metrics: train.log_backend != LogBackend::None,
+        events_folder: settings.run.logging_dir.clone(),
+        ends_with_best: train.load_best_model_at_end,
         card_frequency: settings.run.model_card_frequency as u64,
         trained,
         set_files: vec![("config.toml".to_owned(), settings.to_toml().into_bytes())],

@@ -4,6 +4,8 @@ use sigil_data::{DocumentError, SourceError, SplitError, StreamError, TokenizerE
 use sigil_model::ModelError;
 use sigil_run::RunError;
 
+use crate::memory_plan::MemoryPlan;
+
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -36,6 +38,23 @@ pub enum TrainError {
         key: &'static str,
         /// Why, and what works instead.
         reason: String,
+    },
+    /// The plan is larger than the memory there is.
+    #[error(
+        "the run needs {} and {} can be had:{}",
+        size(plan.total()),
+        size(*available),
+        parts(plan)
+    )]
+    Memory {
+        /// What is needed, for what.
+        plan: Box<MemoryPlan>,
+        /// Name of the checkpoint policy it was counted for.
+        policy: &'static str,
+        /// Bytes that can be had.
+        available: u64,
+        /// Bytes needed with one sequence in a micro-batch and the frugalest policy.
+        least: u64,
     },
     /// A loss or gradient that is no finite number.
     #[error(
@@ -101,6 +120,20 @@ pub enum TrainError {
     },
 }
 
+/// A size for people.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..0x4000_0000 => format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)),
+        _ => format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30)),
+    }
+}
+
+/// The parts of a plan, a line each.
+fn parts(plan: &MemoryPlan) -> String {
+    let line = |(name, bytes): &(&str, u64)| format!("\n  {name:20} {:>12}", size(*bytes));
+    plan.parts().iter().map(line).collect()
+}
+
 /// At most eight rows, and how many more.
 fn list(rows: &[String]) -> String {
     const SHOWN: usize = 8;
@@ -122,6 +155,17 @@ impl TrainError {
             Self::Document(error) => error.hint().map(str::to_owned),
             Self::Tokenizer(error) => error.hint().map(str::to_owned),
             Self::Stream(error) => error.hint().map(str::to_owned),
+            Self::Memory { policy, available, least, .. } => Some(format!(
+                "lower `train.micro_batch_size` (and raise `train.gradient_accumulation`) or \
+                 `sequence.max_length`, or set `train.checkpoint_policy` (now {policy}); with one \
+                 sequence and \"offload\" it is {}{}",
+                size(*least),
+                if least > available {
+                    ", which is still too much: take a smaller base"
+                } else {
+                    ""
+                }
+            )),
             Self::NonFinite { .. } => Some(
                 "look at those rows, lower `train.learning_rate`, or set \
                  `train.on_non_finite = \"skip\"`"

@@ -80,6 +80,7 @@ impl MemoryPlan {
     }
 
     /// All of it.
+    #[must_use]
     pub fn total(&self) -> u64 {
         self.parts().iter().map(|(_, bytes)| bytes).sum()
     }

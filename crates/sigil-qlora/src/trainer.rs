@@ -1,114 +1,30 @@
 //! The loop: steps, evaluations, metrics, checkpoint sets, stopping and resuming.
 //!
-//! The loop decides *when*; what a step is lies in `step.rs`, what a set holds in `checkpoint.rs`.
+//! The loop decides *when*, by `plan.rs`; what a step is lies in `step.rs`, what a set holds in
+//! `checkpoint.rs`.
 //! Every number that a set records is a function of settings, data and seed, so a resumed run
 //! equals one that was never stopped.
 
 use std::{
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
     time::{Instant, SystemTime},
 };
 
 use sigil_config::OnNonFinite;
 use sigil_data::{BatchStream, DocumentSet};
 use sigil_kernels::Kernels;
-use sigil_model::{Decoder, Parameters, decoder::LayerPolicies};
+use sigil_model::{Decoder, Parameters};
 use sigil_run::{CheckpointSet, MetricsRow, MetricsWriter, ResumePoint, RunFolder};
 
 use crate::{
-    Reporter, TrainError,
-    card::CardFacts,
-    checkpoint::{self, Trained},
-    evaluate::{Comparison, Evaluation, evaluate},
+    Reporter, TrainError, checkpoint,
+    evaluate::{Evaluation, evaluate},
     memory::peak_resident_bytes,
-    optimizer::{AdamWSettings, Optimizer},
-    schedule::LearningRate,
+    optimizer::Optimizer,
+    plan::{Outcome, Stop, TrainPlan},
     state::{BestLoss, FORMAT_VERSION, TrainerState},
     step::{NonFinite, StepReport, StepSettings, take_step},
 };
-
-/// Asks a running loop to finish its step, save and return.
-#[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<AtomicBool>);
-
-impl Stop {
-    /// Asks.
-    pub fn ask(&self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
-
-    /// True once asked.
-    pub fn asked(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
-    }
-
-    /// The flag itself, for a signal handler.
-    pub fn flag(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.0)
-    }
-}
-
-/// Everything that decides what the loop does.
-#[derive(Clone, Debug)]
-pub struct TrainPlan {
-    /// Learning rate by step, with the number of steps.
-    pub learning_rate: LearningRate,
-    /// AdamW's constants.
-    pub adamw: AdamWSettings,
-    /// Longest gradient allowed; 0 means any.
-    pub max_grad_norm: f64,
-    /// NEFTune's alpha, if noise is wanted.
-    pub neftune_alpha: Option<f64>,
-    /// Seed of masks and noise.
-    pub seed: u64,
-    /// What each layer keeps.
-    pub policies: LayerPolicies,
-    /// Log every this many steps.
-    pub logging_steps: u64,
-    /// Save every this many steps.
-    pub save_every: u64,
-    /// Checkpoint sets kept.
-    pub keep: usize,
-    /// Evaluate every this many steps besides before the first and after the last.
-    pub evaluate_every: Option<u64>,
-    /// Stop after this many evaluations without improvement.
-    pub patience: Option<u64>,
-    /// How much lower a loss must be to count.
-    pub min_delta: f64,
-    /// What a loss or gradient that is not finite does.
-    pub on_non_finite: OnNonFinite,
-    /// Most steps that may be left out.
-    pub max_skipped_steps: u64,
-    /// Metrics are written to the run folder.
-    pub writes_metrics: bool,
-    /// Render the card with every this many sets.
-    pub card_frequency: u64,
-    /// What is trained.
-    pub trained: Trained,
-    /// Files that every set gets besides: settings, tokenizer files.
-    pub set_files: Vec<(String, Vec<u8>)>,
-    /// What the card says.
-    pub card: Option<CardFacts>,
-}
-
-/// How a run ended.
-#[derive(Clone, Debug)]
-pub struct Outcome {
-    /// Steps taken in all.
-    pub step: u64,
-    /// The run reached its last step or stopped early by its own rule.
-    pub finished: bool,
-    /// Early stopping ended it.
-    pub stopped_early: bool,
-    /// The last set.
-    pub set: PathBuf,
-    /// First evaluation against the last.
-    pub comparison: Option<Comparison>,
-}
 
 /// A run in memory.
 pub struct Trainer<B: Kernels> {
@@ -210,7 +126,10 @@ impl<B: Kernels> Trainer<B> {
             ));
         }
         if trainer.plan.writes_metrics {
-            let (metrics, notes) = trainer.run.metrics_writer(point, wall_time())?;
+            let (metrics, notes) = match &trainer.plan.events_folder {
+                Some(folder) => trainer.run.metrics_writer_in(folder, point, wall_time())?,
+                None => trainer.run.metrics_writer(point, wall_time())?,
+            };
             notes.iter().for_each(|note| reporter.note(&note.to_string()));
             trainer.metrics = Some(metrics);
         }
@@ -294,7 +213,9 @@ impl<B: Kernels> Trainer<B> {
                 self.evaluate_now(stop, reporter)?;
                 stopped_early = self.is_out_of_patience();
             }
-            if last || stopped_early || due(self.plan.save_every) {
+            // The best weights are in a set before the next step changes them.
+            let is_best = self.state.best.is_some_and(|best| best.step == step);
+            if last || stopped_early || is_best || due(self.plan.save_every) {
                 self.save(reporter)?;
             }
         }
@@ -308,7 +229,29 @@ impl<B: Kernels> Trainer<B> {
         };
         let finished =
             (self.state.step == total && !self.state.evaluation_pending) || stopped_early;
+        let set = match finished && self.plan.ends_with_best {
+            true => self.best_set(reporter)?.unwrap_or(set),
+            false => set,
+        };
         Ok(Outcome { step: self.state.step, finished, stopped_early, set, comparison })
+    }
+
+    /// The set with the lowest evaluation loss, if one beat the untrained model.
+    fn best_set(&self, reporter: &mut dyn Reporter) -> Result<Option<PathBuf>, TrainError> {
+        let Some(best) = self.state.best.filter(|best| best.step > 0) else {
+            reporter.note(
+                "no evaluation was better than the one before the first step; the last set is \
+                 handed over",
+            );
+            return Ok(None);
+        };
+        let set = self.run.view().set(best.step)?;
+        reporter.note(&format!(
+            "the set of step {} has the lowest evaluation loss, {:.4}",
+            best.step,
+            best.loss()
+        ));
+        Ok(Some(set.folder().to_owned()))
     }
 
     fn one_step(&mut self, reporter: &mut dyn Reporter) -> Result<(), TrainError> {

@@ -208,7 +208,8 @@ impl RunFolder {
         atomic_write_with(self.storage(), &self.path().join(layout::BEST), &best.to_bytes())
     }
 
-    /// Opens the metrics for appending; see [`MetricsWriter`].
+    /// Opens the metrics for appending; see [`MetricsWriter`]. Event files go to `tensorboard` in the
+    /// run's folder.
     ///
     /// # Errors
     /// What the system reports.
@@ -217,7 +218,47 @@ impl RunFolder {
         resume: ResumePoint,
         wall_time_secs: f64,
     ) -> Result<(MetricsWriter, Vec<Note>), RunError> {
-        MetricsWriter::open(&self.view, resume, wall_time_secs)
+        self.metrics_writer_in(&self.path().join(layout::TENSORBOARD), resume, wall_time_secs)
+    }
+
+    /// [`metrics_writer`](Self::metrics_writer) with the event files in a folder of their own, which
+    /// is created.
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub fn metrics_writer_in(
+        &self,
+        events_folder: &Path,
+        resume: ResumePoint,
+        wall_time_secs: f64,
+    ) -> Result<(MetricsWriter, Vec<Note>), RunError> {
+        create_folders(self.storage(), events_folder)?;
+        MetricsWriter::open(&self.view, resume, events_folder, wall_time_secs)
+    }
+
+    /// Takes back a run that this opening began and that holds nothing: its folder goes.
+    ///
+    /// A run with a set or any other file stays as it is, and so does one that was there before.
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub fn abandon(self) -> Result<(), RunError> {
+        let root = self.path().to_owned();
+        let storage = self.storage();
+        let failed = |source| RunError::io("remove", &root, source);
+        let own = [layout::RECORD, layout::LOCK, layout::CHECKPOINTS, layout::TENSORBOARD];
+        let names = storage.list(&root).map_err(failed)?;
+        let holds_more = names.iter().any(|entry| !own.iter().any(|name| entry.name == *name));
+        if !self.is_new || holds_more || !self.view.sets()?.is_empty() {
+            return Ok(());
+        }
+        for folder in [layout::CHECKPOINTS, layout::TENSORBOARD] {
+            storage.remove_dir(&root.join(folder)).map_err(failed)?;
+        }
+        for file in [layout::RECORD, layout::LOCK] {
+            storage.remove_file(&root.join(file)).map_err(failed)?;
+        }
+        storage.remove_dir(&root).map_err(failed)
     }
 
     pub(crate) fn storage(&self) -> &dyn Storage {

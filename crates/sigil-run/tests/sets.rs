@@ -294,3 +294,22 @@ fn damage_found_while_reading_a_file_is_an_error() -> TestResult {
     assert_eq!(damage, Damage::WrongHash { name: "adapter_config.json".into() });
     Ok(())
 }
+
+#[test]
+fn only_a_new_and_empty_run_is_taken_back() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("run");
+    open(&path)?.abandon()?;
+    assert!(!path.exists(), "nothing is left of a run that never began");
+
+    drop(open(&path)?);
+    open(&path)?.abandon()?;
+    assert!(path.join("run.json").is_file(), "another opening began it");
+    fs::remove_dir_all(&path)?;
+
+    let mut run = open(&path)?;
+    save(&mut run, 1, 3)?;
+    run.abandon()?;
+    assert_eq!(RunView::open(&path)?.set(1)?.step(), 1, "a set is never thrown away");
+    Ok(())
+}

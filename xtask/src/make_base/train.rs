@@ -114,6 +114,8 @@ pub(crate) fn run(plan: &Plan<'_>, stop: &Stop) -> miette::Result<()> {
         on_non_finite: OnNonFinite::Skip,
         max_skipped_steps: 10,
         writes_metrics: true,
+        events_folder: None,
+        ends_with_best: false,
         card_frequency: 1,
         trained: Trained::Full,
         set_files: vec![],

@@ -1,8 +1,6 @@
 //! What a program asks of the system it starts on: shared libraries and versions of the C library.
 
-use object::elf::FileHeader64;
-use object::endian::LittleEndian;
-use object::read::elf::{Dyn, FileHeader, SectionHeader};
+use elf::{ElfBytes, ParseError, abi::DT_NEEDED, endian::LittleEndian};
 
 /// The oldest C library that the archive must start on: Debian 12, Ubuntu 22.04, RHEL 9.
 pub(crate) const OLDEST_GLIBC: (u32, u32) = (2, 34);
@@ -33,7 +31,7 @@ pub(crate) struct Needs {
 pub(crate) enum ElfError {
     /// Not a little-endian 64-bit ELF file, or a damaged one.
     #[error("not a readable x86-64 program")]
-    Form(#[from] object::read::Error),
+    Form(#[from] ParseError),
     /// A symbol of a newer C library.
     #[error("needs glibc {}.{}, newer than {}.{}", needed.0, needed.1, OLDEST_GLIBC.0, OLDEST_GLIBC.1)]
     Glibc {
@@ -51,27 +49,21 @@ impl Needs {
     /// # Errors
     /// [`ElfError::Form`] for anything but a 64-bit little-endian ELF file.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, ElfError> {
-        let header = FileHeader64::<LittleEndian>::parse(bytes)?;
-        let endian = header.endian()?;
-        let sections = header.sections(endian, bytes)?;
+        let file = ElfBytes::<LittleEndian>::minimal_parse(bytes)?;
         let mut needs = Self { libraries: Vec::new(), glibc: (0, 0) };
-        for section in sections.iter() {
-            if let Some((entries, link)) = section.dynamic(endian, bytes)? {
-                let strings = sections.strings(endian, bytes, link)?;
-                for entry in entries {
-                    if entry.tag(endian) == object::elf::DT_NEEDED {
-                        let name = entry.string(endian, strings)?;
-                        needs.libraries.push(String::from_utf8_lossy(name).into_owned());
-                    }
-                }
-            }
-            if let Some((mut libraries, link)) = section.gnu_verneed(endian, bytes)? {
-                let strings = sections.strings(endian, bytes, link)?;
-                while let Some((_, mut versions)) = libraries.next()? {
-                    while let Some(version) = versions.next()? {
-                        let name = version.name(endian, strings)?;
-                        needs.glibc = needs.glibc.max(glibc_version(name).unwrap_or_default());
-                    }
+        let common = file.find_common_data()?;
+        let (Some(entries), Some(strings)) = (common.dynamic, common.dynsyms_strs) else {
+            return Ok(needs);
+        };
+        for entry in entries.iter().filter(|entry| entry.d_tag == DT_NEEDED) {
+            // An offset beyond the table is refused there, whatever its size.
+            let name = strings.get_raw(usize::try_from(entry.d_val()).unwrap_or(usize::MAX))?;
+            needs.libraries.push(String::from_utf8_lossy(name).into_owned());
+        }
+        if let (Some(versions), Some(symbols)) = (file.symbol_version_table()?, common.dynsyms) {
+            for index in 0..symbols.len() {
+                if let Some(wanted) = versions.get_requirement(index)? {
+                    needs.glibc = needs.glibc.max(glibc_version(wanted.name).unwrap_or_default());
                 }
             }
         }
@@ -95,8 +87,8 @@ impl Needs {
 }
 
 /// Reads `GLIBC_2.34` and `GLIBC_2.2.5`; other version names are not the C library's.
-fn glibc_version(name: &[u8]) -> Option<(u32, u32)> {
-    let numbers = std::str::from_utf8(name).ok()?.strip_prefix("GLIBC_")?;
+fn glibc_version(name: &str) -> Option<(u32, u32)> {
+    let numbers = name.strip_prefix("GLIBC_")?;
     let mut numbers = numbers.split('.').map(str::parse);
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
@@ -138,9 +130,9 @@ mod tests {
 
     #[test]
     fn version_names_are_read() {
-        assert_eq!(glibc_version(b"GLIBC_2.2.5"), Some((2, 2)));
-        assert_eq!(glibc_version(b"GLIBC_PRIVATE"), None);
-        assert_eq!(glibc_version(b"GCC_3.0"), None);
+        assert_eq!(glibc_version("GLIBC_2.2.5"), Some((2, 2)));
+        assert_eq!(glibc_version("GLIBC_PRIVATE"), None);
+        assert_eq!(glibc_version("GCC_3.0"), None);
     }
 
     proptest! {

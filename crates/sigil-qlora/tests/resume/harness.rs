@@ -132,6 +132,8 @@ pub(crate) fn train(
         on_non_finite: variant.on_non_finite,
         max_skipped_steps: 2,
         writes_metrics: true,
+        events_folder: None,
+        ends_with_best: false,
         card_frequency: 1,
         trained: if variant.full { Trained::Full } else { Trained::Adapter(adapter) },
         set_files: vec![("config.toml".to_owned(), b"# test\n".to_vec())],

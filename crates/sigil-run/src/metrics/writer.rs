@@ -3,6 +3,8 @@
 //! Rows are not fsynced one by one: a kill loses none, a power cut may lose the last ones. Call
 //! [`MetricsWriter::sync`] before a checkpoint set is committed.
 
+use std::path::Path;
+
 use crate::atomic::atomic_write_with;
 use crate::error::RunError;
 use crate::layout;
@@ -40,6 +42,7 @@ impl MetricsWriter {
     pub(crate) fn open(
         view: &RunView,
         resume: ResumePoint,
+        events_folder: &Path,
         wall_time_secs: f64,
     ) -> Result<(Self, Vec<Note>), RunError> {
         let storage = view.storage.as_ref();
@@ -75,8 +78,7 @@ impl MetricsWriter {
             ResumePoint::After(step) => step.saturating_add(1),
         };
         let lines = AppendFile::open(storage, &path)?;
-        let folder = view.root.join(layout::TENSORBOARD);
-        let events = EventFileWriter::create(storage, &folder, first_step, wall_time_secs)?;
+        let events = EventFileWriter::create(storage, events_folder, first_step, wall_time_secs)?;
         Ok((Self { lines, events }, notes))
     }
 

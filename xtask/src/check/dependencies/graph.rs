@@ -29,6 +29,23 @@ pub(crate) struct Package {
     pub(crate) manifest_path: PathBuf,
     /// Its dependencies as written.
     pub(crate) dependencies: Vec<Written>,
+    /// What it builds.
+    #[serde(default)]
+    pub(crate) targets: Vec<Target>,
+}
+
+impl Package {
+    /// Tells whether it builds a program.
+    pub(crate) fn is_program(&self) -> bool {
+        self.targets.iter().any(|target| target.kind.iter().any(|kind| kind == "bin"))
+    }
+}
+
+/// One thing that a package builds.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Target {
+    /// `lib`, `bin`, `test` and so on.
+    pub(crate) kind: Vec<String>,
 }
 
 /// A dependency as a manifest writes it.
@@ -163,7 +180,15 @@ impl Graph {
     }
 }
 
-fn ask(root: &Path, verb: &'static str, arguments: &[&str]) -> Result<Vec<u8>, GraphError> {
+/// Asks cargo, with Cargo.lock as it is.
+///
+/// # Errors
+/// [`GraphError::Cargo`].
+pub(super) fn ask(
+    root: &Path,
+    verb: &'static str,
+    arguments: &[&str],
+) -> Result<Vec<u8>, GraphError> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args([verb, "--locked"])

@@ -1,0 +1,67 @@
+//! The end of a run: what was reached, on stderr for people and on stdout as data.
+
+use std::process::ExitCode;
+
+use sigil_config::Settings;
+use sigil_qlora::{Outcome, Stop};
+
+use crate::{cli::Arguments, places::command_line, talk::Talk};
+
+/// Tells how the run ended and what comes next, and gives the exit code.
+pub(crate) fn tell(
+    arguments: &Arguments,
+    settings: &Settings,
+    outcome: &Outcome,
+    stop: &Stop,
+    talk: &Talk,
+) -> ExitCode {
+    let run = settings.run.output_dir.display();
+    let resume = || {
+        let command = command_line();
+        if arguments.resume { command } else { format!("{command} --resume") }
+    };
+    if let Some(comparison) = outcome.comparison {
+        talk.say(&format!(
+            "evaluation loss {:.4} before, {:.4} after: {:.2} % lower, {:.1} paired standard \
+             errors over {} files",
+            comparison.before,
+            comparison.after,
+            100.0 * comparison.improvement / comparison.before,
+            comparison.improvement / comparison.standard_error,
+            comparison.files,
+        ));
+    }
+    if arguments.json {
+        let comparison = outcome.comparison.map(|comparison| {
+            serde_json::json!({
+                "eval_loss_before": comparison.before,
+                "eval_loss_after": comparison.after,
+                "improvement": comparison.improvement,
+                "paired_standard_error": comparison.standard_error,
+                "files": comparison.files,
+            })
+        });
+        let report = serde_json::json!({
+            "step": outcome.step,
+            "finished": outcome.finished,
+            "stopped_early": outcome.stopped_early,
+            "checkpoint_set": outcome.set,
+            "evaluation": comparison,
+        });
+        println!("{report}");
+    } else {
+        println!("{}", outcome.set.display());
+    }
+    if !outcome.finished && stop.asked() {
+        talk.say(&format!("interrupted after step {}; to continue:\n  {}", outcome.step, resume()));
+        return ExitCode::from(130);
+    }
+    talk.say(&format!(
+        "next:\n  the adapter, for PEFT and others   {}\n  curves                             \
+         tensorboard --logdir {run}/tensorboard\n  train on from it                   \
+         sigil-train --set model.load_from={run} --set run.output_dir=out/next\n  this run's \
+         settings                sigil-train --print-config",
+        outcome.set.display()
+    ));
+    ExitCode::SUCCESS
+}
