@@ -21,13 +21,15 @@ pub(crate) fn tell(
         if arguments.resume { command } else { format!("{command} --resume") }
     };
     if let Some(comparison) = outcome.comparison {
+        let share = 100.0 * comparison.improvement / comparison.before;
         talk.say(&format!(
-            "evaluation loss {:.4} before, {:.4} after: {:.2} % lower, {:.1} paired standard \
-             errors over {} files",
+            "evaluation loss {:.4} before, {:.4} after: {:.2} % {}, {:.1} paired standard errors \
+             over {} files",
             comparison.before,
             comparison.after,
-            100.0 * comparison.improvement / comparison.before,
-            comparison.improvement / comparison.standard_error,
+            share.abs(),
+            if share < 0.0 { "HIGHER" } else { "lower" },
+            (comparison.improvement / comparison.standard_error).abs(),
             comparison.files,
         ));
     }

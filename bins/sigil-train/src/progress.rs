@@ -95,8 +95,10 @@ impl Reporter for Progress {
         let change = since.map_or(String::new(), |since| {
             let share = 100.0 * since.improvement / since.before;
             format!(
-                ", {share:+.1} % better than at the start ({:.1} standard errors)",
-                since.improvement / since.standard_error
+                ", {:.1} % {} than at the start ({:.1} standard errors)",
+                share.abs(),
+                if share < 0.0 { "higher" } else { "lower" },
+                (since.improvement / since.standard_error).abs()
             )
         });
         self.line(&format!(

@@ -19,9 +19,9 @@ pub(super) fn check(findings: &mut Findings<'_>) {
         ];
         for (key, _) in needs.into_iter().filter(|(_, needed)| *needed) {
             findings.rule(
-                &[key, "evaluation.fraction", "evaluation.names"],
+                &[key, "evaluation.fraction", "evaluation.groups", "evaluation.names"],
                 format!("`{key}` needs rows to evaluate on, and none are held out"),
-                "set `evaluation.fraction` (0.02, say) or `evaluation.names`",
+                "set `evaluation.fraction` (0.02, say), `evaluation.groups` or `evaluation.names`",
             );
         }
     }

@@ -13,6 +13,9 @@ pub struct EvaluationSettings {
     /// Share of the training sources that is held out, from 0 (none) to below 1.
     #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub fraction: f64,
+    /// Crates or repositories that are held out by name, besides the fraction.
+    #[schemars(extend("type" = ["array", "string"]))]
+    pub groups: Vec<String>,
     /// What the fraction is drawn by: whole crates or repositories (`group`), or single rows.
     pub hold_out_by: HoldOutBy,
     /// Sources that are only evaluated on, written like `dataset.names`.
@@ -39,7 +42,7 @@ impl EvaluationSettings {
     /// Returns whether anything is held out by these settings. (Rows that a source itself marks as
     /// validation rows are held out in any case.)
     pub fn has_split(&self) -> bool {
-        self.fraction > 0.0 || !self.names.is_empty()
+        self.fraction > 0.0 || !self.names.is_empty() || !self.groups.is_empty()
     }
 }
 
@@ -47,6 +50,7 @@ impl Default for EvaluationSettings {
     fn default() -> Self {
         Self {
             fraction: 0.0,
+            groups: Vec::new(),
             hold_out_by: HoldOutBy::Group,
             names: Vec::new(),
             seed: 42,

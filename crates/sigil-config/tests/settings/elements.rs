@@ -45,6 +45,7 @@ const ELEMENTS: &[(&str, &[&str], &[&str])] = &[
     ),
     ("dataset.task_weights", &["{ code_generation = 2.5, x = 0 }", "{}"], &["{ x = -0.5 }", "[1]"]),
     ("evaluation.fraction", &["0", "0.02", "0.999"], &["1", "1.5", "-0.1"]),
+    ("evaluation.groups", &["serde", "[\"serde\", \"arrow-ord\"]", "[]"], &["[1]"]),
     ("evaluation.hold_out_by", &["group", "row"], &["crate"]),
     ("evaluation.names", &["c/d", "[]"], &["[1]"]),
     ("evaluation.seed", &["0", "7"], &["-7"]),

@@ -51,14 +51,14 @@ fn evaluation_without_rows() {
               |
             6 | early_stopping_patience = 3
               |                           ^
-              hint: set `evaluation.fraction` (0.02, say) or `evaluation.names`
+              hint: set `evaluation.fraction` (0.02, say), `evaluation.groups` or `evaluation.names`
 
             error: `train.load_best_model_at_end` needs rows to evaluate on, and none are held out
               --> run.toml:4:26
               |
             4 | load_best_model_at_end = true
               |                          ^^^^
-              hint: set `evaluation.fraction` (0.02, say) or `evaluation.names`
+              hint: set `evaluation.fraction` (0.02, say), `evaluation.groups` or `evaluation.names`
 
             error: `evaluation.early_stopping_patience` needs evaluations during the run
               --> run.toml:6:27
