@@ -1,9 +1,10 @@
 //! The chores of this workspace, run as `cargo xtask VERB`.
 //!
 //! This file only parses the verb and hands over; each verb is a module of its own.
-//! Next: `bench_train/mod.rs`, `check/mod.rs`, `make_base/mod.rs`, `release/mod.rs`.
+//! Next: `bench_filter/mod.rs`, `bench_train/mod.rs`, `check/mod.rs`, `make_base/mod.rs`, `release/mod.rs`.
 #![recursion_limit = "256"]
 
+mod bench_filter;
 mod bench_train;
 mod check;
 mod make_base;
@@ -27,6 +28,8 @@ enum Verb {
     Advisories(check::AdvisoryArguments),
     /// Make the small base model that the quickstart fine-tunes: its corpus and its tokenizer
     MakeBase(make_base::Arguments),
+    /// Time the filter over a corpus, beside its parser and the predecessor's rules in Python
+    BenchFilter(bench_filter::Arguments),
     /// Time the training step of the reference model, beside PyTorch and PEFT if given
     BenchTrain(bench_train::Arguments),
     /// Write the logits of a base with an adapter, for tests/peers/peft_logits.py
@@ -40,6 +43,7 @@ fn main() -> miette::Result<()> {
         Verb::Check(arguments) => check::check(&arguments),
         Verb::Advisories(arguments) => check::advisories(&arguments),
         Verb::MakeBase(arguments) => make_base::run(&arguments),
+        Verb::BenchFilter(arguments) => bench_filter::run(&arguments),
         Verb::BenchTrain(arguments) => bench_train::run(&arguments),
         Verb::PeftLogits(arguments) => bench_train::write_logits(&arguments),
         Verb::Release(arguments) => release::run(&arguments),
