@@ -57,7 +57,13 @@ pub(super) fn parse_alone(files: &[&File]) -> Case {
 }
 
 /// Judges every file by a rule set on some threads.
-pub(super) fn judge(name: &str, files: &[&File], rules: RuleSet, mode: Mode, threads: usize) -> Case {
+pub(super) fn judge(
+    name: &str,
+    files: &[&File],
+    rules: RuleSet,
+    mode: Mode,
+    threads: usize,
+) -> Case {
     let filter = Filter::new(rules).expect("the presets are fine");
     let one = |part: &[&File]| {
         let mut session = filter.session();

@@ -77,15 +77,13 @@ fn measure_stratum(
     // The first case also warms the caches; it is measured again last and the better one counts,
     // because every other case runs warm.
     let cold = cases::parse_alone(files);
-    let mut measured = vec![cases::judge(
-        "parse and all facts",
-        files,
-        RuleSet::none(),
-        Mode::Audit,
-        1,
-    )];
-    let presets =
-        [("phase1", RuleSet::phase1()), ("phase2", RuleSet::phase2()), ("strict", RuleSet::strict())];
+    let mut measured =
+        vec![cases::judge("parse and all facts", files, RuleSet::none(), Mode::Audit, 1)];
+    let presets = [
+        ("phase1", RuleSet::phase1()),
+        ("phase2", RuleSet::phase2()),
+        ("strict", RuleSet::strict()),
+    ];
     let mut differences = Vec::new();
     for (name, rules) in &presets {
         for mode in [Mode::Decide, Mode::Audit] {

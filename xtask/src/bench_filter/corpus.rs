@@ -85,7 +85,8 @@ fn fetch(cargo: &Path, cargo_home: &Path, work: &Path) -> Result<(), Error> {
 /// The crates of the manifest with the versions of the lock file.
 fn crates() -> Result<Vec<(String, String, Stratum)>, Error> {
     let wrong = |what: String| Error::Manifest { path: "corpus".into(), what };
-    let manifest: toml::Table = MANIFEST.parse().map_err(|e: toml::de::Error| wrong(e.to_string()))?;
+    let manifest: toml::Table =
+        MANIFEST.parse().map_err(|e: toml::de::Error| wrong(e.to_string()))?;
     let lock: toml::Table = LOCK.parse().map_err(|e: toml::de::Error| wrong(e.to_string()))?;
     let text = |package: &toml::Value, key: &str| {
         package.get(key).and_then(toml::Value::as_str).unwrap_or_default().to_owned()

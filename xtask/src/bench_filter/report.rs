@@ -46,7 +46,14 @@ impl StratumReport {
     fn table(&self) -> String {
         let mut text = format!(
             "\n{:?}\n{:<30} {:>7} {:>8} {:>9} {:>9} {:>7} {:>8} {:>12}\n",
-            self.stratum, "case", "threads", "CPU s", "wall s", "MB/CPU s", "kept %", "parsed %",
+            self.stratum,
+            "case",
+            "threads",
+            "CPU s",
+            "wall s",
+            "MB/CPU s",
+            "kept %",
+            "parsed %",
             "parsed MB/s"
         );
         for case in &self.cases {
@@ -73,7 +80,9 @@ impl StratumReport {
                 percent(case.kept, self.cases.first().map_or(0, |first| first.files)),
             ));
             if let Some(differs) = case.differs_from_original {
-                text.push_str(&format!("    files that the original decides otherwise: {differs}\n"));
+                text.push_str(&format!(
+                    "    files that the original decides otherwise: {differs}\n"
+                ));
             }
         }
         self.ratios(&mut text);

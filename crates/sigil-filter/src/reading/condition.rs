@@ -49,9 +49,13 @@ impl Group {
     }
 }
 
-/// Whether the predicate is false as long as none of `names` is set. `tokens` are what stands
+/// Whether the predicate names one of `names` and is false as long as none of them is set; `any()`
+/// is false always and needs nothing. `tokens` are what stands
 /// between the parentheses of `cfg(..)`, without comments; the names stand for options without value.
 pub(crate) fn needs(tokens: &[Token], source: &str, names: &[&str]) -> bool {
+    if !tokens.iter().any(|token| names.contains(&token.text(source))) {
+        return false;
+    }
     let mut groups = vec![Group::new(Operator::All)];
     let mut at = 0;
     while let Some(&token) = tokens.get(at) {
@@ -110,6 +114,7 @@ mod tests {
             ("not(any(test, unix))", false),
             ("feature = \"test\"", false),
             ("target_os = \"test\", unix", false),
+            ("any()", false),
             ("any(", false),
             ("))", false),
         ] {

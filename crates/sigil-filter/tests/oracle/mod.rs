@@ -8,14 +8,14 @@ use syn::{Attribute, Meta, Token, Visibility};
 
 /// What the oracle says of a file.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Oracle {
-    pub has_tests: bool,
-    pub public_items: usize,
-    pub documented_items: usize,
+pub(crate) struct Oracle {
+    pub(crate) has_tests: bool,
+    pub(crate) public_items: usize,
+    pub(crate) documented_items: usize,
 }
 
 /// Reads a file; `None` if `syn` does not.
-pub fn ask(source: &str) -> Option<Oracle> {
+pub(crate) fn ask(source: &str) -> Option<Oracle> {
     let file = syn::parse_file(source).ok()?;
     let mut oracle = Oracle::default();
     oracle.visit_file(&file);
@@ -84,7 +84,8 @@ fn is_test_attribute(attribute: &Attribute) -> bool {
         return false;
     };
     if list.path.is_ident("cfg") {
-        return !parts.iter().all(|part| can_hold_without_tests(part, true));
+        let named = list.tokens.to_string().contains("test");
+        return named && !parts.iter().all(|part| can_hold_without_tests(part, true));
     }
     list.path.is_ident("cfg_attr") && parts.iter().skip(1).any(|part| is_test_path(part.path()))
 }
