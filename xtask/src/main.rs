@@ -4,6 +4,7 @@
 //! Next: `check/mod.rs` for the promises, `nightly/mod.rs` for the long checks.
 #![recursion_limit = "256"]
 
+mod bench_filter;
 mod bench_train;
 mod check;
 mod fuzz;
@@ -29,6 +30,8 @@ enum Verb {
     Advisories(check::AdvisoryArguments),
     /// Make the small base model that the quickstart fine-tunes: its corpus and its tokenizer
     MakeBase(make_base::Arguments),
+    /// Time the filter over a corpus, beside its parser and the predecessor's rules in Python
+    BenchFilter(bench_filter::Arguments),
     /// Time the training step of the reference model, beside PyTorch and PEFT if given
     BenchTrain(bench_train::Arguments),
     /// Write the logits of a base with an adapter, for tests/peers/peft_logits.py
@@ -56,6 +59,7 @@ fn run(verb: Verb) -> miette::Result<()> {
         Verb::Check(arguments) => check::check(&arguments),
         Verb::Advisories(arguments) => check::advisories(&arguments),
         Verb::MakeBase(arguments) => make_base::run(&arguments),
+        Verb::BenchFilter(arguments) => bench_filter::run(&arguments),
         Verb::BenchTrain(arguments) => bench_train::run(&arguments),
         Verb::PeftLogits(arguments) => bench_train::write_logits(&arguments),
         Verb::Fuzz(arguments) => fuzz::run(&arguments),

@@ -131,7 +131,11 @@ fn read_settings(settings: &Settings, places: &DataPlaces) -> ReadSettings {
 }
 
 fn held_out(evaluation: &EvaluationSettings) -> HeldOut {
-    HeldOut { groups: evaluation.groups.clone(), fraction: evaluation.fraction, seed: evaluation.seed }
+    HeldOut {
+        groups: evaluation.groups.clone(),
+        fraction: evaluation.fraction,
+        seed: evaluation.seed,
+    }
 }
 
 fn document_settings(settings: &Settings) -> DocumentSettings {
