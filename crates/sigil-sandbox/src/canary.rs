@@ -61,7 +61,7 @@ fn job(canary: Canary, targets: &Targets, mark: &str) -> Job {
         .args(["canary", canary.name()]);
     job.limits = Limits {
         cpu_time: Duration::from_millis(300),
-        wall_time: Duration::from_secs(5),
+        wall_time: Duration::from_secs(30),
         memory_bytes: 64 << 20,
         processes: 8,
         output_kept_bytes: 4096,

@@ -208,8 +208,7 @@ pub(crate) struct Counted {
     pub(crate) refused_forks: u64,
     pub(crate) peak_memory: Option<u64>,
     pub(crate) peak_processes: Option<u64>,
-    /// In user mode and in the kernel.
-    pub(crate) cpu: Option<(Duration, Duration)>,
+    pub(crate) cpu: Option<Duration>,
 }
 
 impl JobGroups<'_> {
@@ -277,23 +276,12 @@ impl JobGroups<'_> {
         let events = |controller, v1, v2, name| {
             self.file(controller, v1, v2).and_then(|text| field(&text, name)).unwrap_or_default()
         };
-        let stat = self.file("cpuacct", "cpuacct.usage_user", "cpu.stat");
-        let cpu = stat.and_then(|text| match text.trim().parse() {
-            Ok(user) => {
-                let system = number("cpuacct", "cpuacct.usage_sys", "")?;
-                Some((Duration::from_nanos(user), Duration::from_nanos(system)))
-            }
-            Err(_) => Some((
-                Duration::from_micros(field(&text, "user_usec")?),
-                Duration::from_micros(field(&text, "system_usec")?),
-            )),
-        });
         Counted {
             memory_kills: events("memory", "memory.oom_control", "memory.events", "oom_kill"),
             refused_forks: events("pids", "pids.events", "pids.events", "max"),
             peak_memory: number("memory", "memory.max_usage_in_bytes", "memory.peak"),
             peak_processes: number("pids", "pids.peak", "pids.peak"),
-            cpu,
+            cpu: self.cpu_time(),
         }
     }
 }

@@ -20,8 +20,10 @@ pub enum Layer {
     Processes,
     /// Read-only mounts.
     ReadOnly,
-    /// Giving up capabilities.
-    Capabilities,
+    /// Showing only processes in `/proc`.
+    ProcSubset,
+    /// Resource limits of the process kind.
+    Rlimits,
     /// Killing what is left when a program ends.
     Kill,
     /// The IPC namespace of each job.
@@ -57,7 +59,8 @@ impl Layer {
             Self::Seccomp => without::SECCOMP,
             Self::Processes => without::PROCESSES,
             Self::ReadOnly => without::READ_ONLY,
-            Self::Capabilities => without::CAPABILITIES,
+            Self::ProcSubset => without::PROC_SUBSET,
+            Self::Rlimits => without::RLIMITS,
             Self::Kill => without::KILL,
             Self::Ipc => without::IPC,
             Self::Cgroups => 0,

@@ -248,8 +248,7 @@ fn allowed() -> BpfProgram {
     let query = rule(vec![is(0, Is::Eq, 0xffff_ffff)]);
     rules.insert(libc::SYS_personality, vec![query]);
     // Pushing input into a terminal, and its console relatives.
-    let harmless =
-        rule(vec![is(1, Is::Ne, libc::TIOCSTI as u64), is(1, Is::Ne, libc::TIOCLINUX as u64)]);
+    let harmless = rule(vec![is(1, Is::Ne, libc::TIOCSTI), is(1, Is::Ne, libc::TIOCLINUX)]);
     rules.insert(libc::SYS_ioctl, vec![harmless]);
     let options = PRCTL.iter().map(|option| rule(vec![is(0, Is::Eq, *option)])).collect();
     rules.insert(libc::SYS_prctl, options);

@@ -25,14 +25,18 @@
 
 mod affinity;
 mod backend;
+mod bubblewrap;
 mod canary;
 mod cgroup;
 mod cgroup_map;
+mod container;
 #[cfg(feature = "controls")]
 pub mod controls;
 mod embedded;
 mod error;
 mod filter;
+mod firejail;
+mod foreign;
 #[cfg(test)]
 #[expect(
     dead_code,
@@ -47,6 +51,7 @@ mod native;
 mod outcome;
 mod plan;
 mod pool;
+mod reduced;
 mod root;
 mod select;
 mod supervise;
@@ -56,11 +61,15 @@ mod wire;
 pub use backend::{
     Backend, Canary, CanaryReport, CanaryResult, Capabilities, CgroupControl, Slot, Tier,
 };
+pub use bubblewrap::Bubblewrap;
+pub use container::Container;
 pub use error::{Infra, Refusal, Refused, Unavailable};
+pub use firejail::Firejail;
 pub use job::{Channel, InputFile, Job, Limits, OutputFile};
 pub use leftovers::{Leftovers, leftovers};
 pub use native::Native;
 pub use outcome::{Captured, Ended, Outcome, TakenFile, Usage};
 pub use pool::{Pool, Verified};
+pub use reduced::Reduced;
 pub use root::{Link, Mount, Root, RootFile};
 pub use select::{Selection, backends, select, verify};

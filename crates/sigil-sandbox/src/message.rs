@@ -140,7 +140,12 @@ mod tests {
                 wall_micros: times[2], peak_memory: times[3], peak_processes: 77,
                 peak_work: times[0] >> 16, files: files.len() as u32,
             };
-            let words = report.words().into_iter().chain(files.iter().copied());
+            let head = [
+                u64::from(REPORT_MAGIC), numbers[0].into(), numbers[1].into(), numbers[2].into(),
+                numbers[3].into(), numbers[4].into(), times[0], times[1], times[2], times[3],
+                77 | report.peak_work << 16, files.len() as u64,
+            ];
+            let words = head.into_iter().chain(files.iter().copied());
             let bytes: Vec<u8> = words.flat_map(u64::to_le_bytes).collect();
             prop_assert_eq!(parse_report(&bytes), Some((report, files)));
         }

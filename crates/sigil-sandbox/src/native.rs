@@ -228,8 +228,9 @@ impl Slot for NativeSlot {
             identity: 0,
             affinity: affinity::mask(self.index, job.limits.cpus),
             limit_memory: self.limit_memory,
-            // The slot, process 1 of this job and of the one before, and the outer helper.
-            limit_processes: self.limit_processes.then_some(4),
+            // The slot, process 1 of this job and of those before, the outer helper; and some more, so
+            // that the watcher sees the limit passed before the kernel refuses.
+            limit_processes: self.limit_processes.then_some(8),
         };
         let cgroups = Arc::clone(&self.cgroups);
         let words = [self.without as u8, (self.without >> 8) as u8];

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 
 use crate::landlock::Rules;
-use crate::wire::{JOB_MAGIC, SLOT_MAGIC, flags};
+use crate::wire::{JOB_MAGIC, SLOT_MAGIC, flags, without};
 use crate::{Infra, Job, Root};
 
 /// A plan being written.
@@ -103,7 +103,7 @@ pub(crate) struct Place {
     pub(crate) input: PathBuf,
     /// The kernel's Landlock version.
     pub(crate) landlock_abi: u32,
-    /// Who to become at the end, if still root then; else 0.
+    /// Who the helper becomes first, if it is root; else 0.
     pub(crate) identity: u32,
     /// Processors, as a mask; empty leaves them as they are.
     pub(crate) affinity: Vec<u8>,
@@ -126,6 +126,7 @@ pub(crate) fn job_plan(job: &Job, place: &Place, filters: &[Vec<u8>]) -> Vec<u8>
     plan.word(JOB_MAGIC);
     plan.word(all_flags);
     plan.word(place.without);
+    plan.word(place.identity);
     plan.long(micros(limits.wall_time));
     plan.long(micros(limits.cpu_time));
     plan.long(limits.memory_bytes);
@@ -163,7 +164,6 @@ fn program_part(job: &Job, place: &Place, filters: &[Vec<u8>]) -> Vec<u8> {
         part.long(value);
     }
     part.block(&place.affinity);
-    part.word(place.identity);
     let rules = Rules::of(job, place);
     part.word(rules.handled.len() as u32);
     for handled in &rules.handled {
@@ -211,6 +211,9 @@ pub(crate) fn relocated(path: &Path, place: &Place) -> PathBuf {
 
 /// Limits of the process kind: backstops, and stand-ins where no control group counts.
 fn resource_limits(job: &Job, place: &Place) -> Vec<(u32, u64)> {
+    if place.without & without::RLIMITS != 0 {
+        return Vec::new();
+    }
     let limits = &job.limits;
     let mut wanted = vec![
         (libc::RLIMIT_CORE, 0),

@@ -3,7 +3,9 @@
 //! The canaries themselves are in `canary.rs`.
 
 use crate::canary::run_canaries;
-use crate::{Backend, Native, Refusal, Refused, Tier, Verified};
+use crate::{
+    Backend, Bubblewrap, Container, Firejail, Native, Reduced, Refusal, Refused, Tier, Verified,
+};
 
 /// What may be chosen.
 #[derive(Clone, Debug, Default)]
@@ -16,7 +18,14 @@ pub struct Selection {
 
 /// All backends, strongest first. None of them runs a program without a sandbox.
 pub fn backends() -> Vec<Box<dyn Backend>> {
-    vec![Box::new(Native::new())]
+    vec![
+        Box::new(Native::new()),
+        Box::new(Bubblewrap::new()),
+        Box::new(Container::docker()),
+        Box::new(Container::podman()),
+        Box::new(Firejail::new()),
+        Box::new(Reduced::new()),
+    ]
 }
 
 /// Chooses the strongest allowed backend whose canaries all hold.

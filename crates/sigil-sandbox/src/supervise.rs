@@ -210,10 +210,13 @@ impl Run<'_> {
         let mut taken: Vec<TakenFile> = files;
         taken.resize(self.job.outputs.len(), TakenFile::Missing);
         let watched = |value: u64| (value > 0).then_some(value);
-        let (cpu_user, cpu_system) = counted.cpu.unwrap_or((
-            Duration::from_micros(report.user_micros),
-            Duration::from_micros(report.system_micros),
-        ));
+        // The groups know the sum exactly; how it divides, only those who waited for the processes.
+        let mut cpu_user = Duration::from_micros(report.user_micros);
+        let mut cpu_system = Duration::from_micros(report.system_micros);
+        if let Some(all) = counted.cpu {
+            cpu_user = cpu_user.min(all);
+            cpu_system = all - cpu_user;
+        }
         let usage = Usage {
             cpu_user,
             cpu_system,
@@ -259,7 +262,9 @@ impl Run<'_> {
             reason::PROCESSES => return Ended::Processes,
             reason::DISK => return Ended::Disk,
             reason::FILES => return Ended::Files,
-            _ => {}
+            // Asked to stop by somebody who is gone.
+            reason::STOPPED => return Ended::Signalled(libc::SIGKILL),
+            other => debug_assert_eq!(other, reason::ENDED, "an unknown reason"),
         }
         if counted.refused_forks > 0 {
             return Ended::Processes;

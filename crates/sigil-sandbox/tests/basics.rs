@@ -2,6 +2,8 @@
 //!
 //! Attacks are in `attacks.rs`.
 
+#![expect(clippy::print_stdout, reason = "which backend was tried must be seen")]
+
 use std::sync::Arc;
 
 use sigil_sandbox::{Ended, Job, Root, Selection, select};

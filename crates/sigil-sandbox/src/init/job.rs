@@ -11,7 +11,9 @@ use crate::init::kernel::{self, AT_FDCWD, Fd, MAX_FDS};
 use crate::init::reader::Reader;
 use crate::init::root::make_parents;
 use crate::init::slot::{Failed, at};
-use crate::init::wire::{JOB_MAGIC, Report, STEPS, Step, flags, reason, without};
+use crate::init::wire::{
+    JOB_MAGIC, REPORT_MAGIC, REPORT_WORDS, Report, STEPS, Step, flags, reason, without,
+};
 use crate::init::{collect, program, watch};
 
 /// The order of the descriptors that come with a job; after these the pipes of the channel, if there
@@ -28,6 +30,8 @@ pub(crate) const LEAST_FDS: usize = 5;
 pub(crate) struct JobPlan<'a> {
     pub(crate) flags: u32,
     pub(crate) without: u32,
+    /// Who to become first, if still root; else 0.
+    identity: u32,
     wall_micros: u64,
     pub(crate) watched: watch::Limits,
     pub(crate) work_bytes: u64,
@@ -49,6 +53,7 @@ impl<'a> JobPlan<'a> {
         let plan = Self {
             flags: reader.word()?,
             without: reader.word()?,
+            identity: reader.word()?,
             wall_micros: reader.long()?,
             watched: watch::Limits {
                 cpu_micros: reader.long()?,
@@ -102,8 +107,8 @@ pub(crate) fn run(fds: &[Fd]) -> i32 {
 
 /// Sends a report with the words of its files, and those files that are there.
 pub(crate) fn send_report(socket: Fd, report: &Report, words: &[u64], files: &[Fd]) {
-    let mut bytes = [0u8; 8 * (super::wire::REPORT_WORDS + collect::MAX)];
-    let all = report.words();
+    let mut bytes = [0u8; 8 * (REPORT_WORDS + collect::MAX)];
+    let all = report_words(report);
     for (place, word) in bytes.chunks_exact_mut(8).zip(all.iter().chain(words)) {
         place.copy_from_slice(&word.to_le_bytes());
     }
@@ -116,6 +121,24 @@ pub(crate) fn send_report(socket: Fd, report: &Report, words: &[u64], files: &[F
     }
     // If nobody listens any more, nobody needs it.
     let _ = kernel::send(socket, &bytes[..length], &open[..count]);
+}
+
+/// The report as words; words of files follow. The library's `message.rs` reads them.
+fn report_words(report: &Report) -> [u64; REPORT_WORDS] {
+    [
+        u64::from(REPORT_MAGIC),
+        u64::from(report.stage),
+        u64::from(report.errno),
+        u64::from(report.index),
+        u64::from(report.status),
+        u64::from(report.reason),
+        report.user_micros,
+        report.system_micros,
+        report.wall_micros,
+        report.peak_memory,
+        report.peak_processes & 0xffff | report.peak_work << 16,
+        u64::from(report.files),
+    ]
 }
 
 fn run_plan(
@@ -134,23 +157,31 @@ fn run_plan(
     if plan.has(flags::SUBREAPER) {
         at(Step::StartInit, kernel::prctl(36, 1, 0))?;
     }
+    if plan.identity != 0 {
+        at(Step::ChangeUser, kernel::become_user(plan.identity, plan.identity))?;
+        let _ = kernel::prctl(4, 0, 0);
+    }
     let channel = if plan.has(flags::CHANNEL) { 2 } else { 0 };
     let mut watch = watch::Watch::open(&plan);
     if plan.has(flags::NATIVE) {
         make_folders(&plan)?;
     }
     let work = at(Step::WorkFolder, kernel::open(AT_FDCWD, plan.work, 0o12_200_000, 0))? as Fd;
+    // `/tmp` leads here. Where it does not, it is one folder more.
+    let _ = kernel::make_dir(work, c".tmp", 0o755);
     write_inputs(plan.inputs, work)?;
-    if plan.has(flags::NATIVE) && plan.has(flags::INPUT_FOLDER) {
+    let seal = plan.has(flags::NATIVE) && plan.has(flags::INPUT_FOLDER);
+    if seal && plan.without & without::READ_ONLY == 0 {
         // MS_REMOUNT | MS_BIND | read-only, no suid, no devices.
         at(Step::InputFile, kernel::mount(c"", c"/in", c"", 32 | 4096 | 7, c""))?;
     }
     let children = at(Step::StartInit, kernel::watch_children())? as Fd;
+    let start = kernel::now_micros();
     let main = start_program(&plan, fds, channel)?;
     report.status =
-        wait_for_end(&plan, fds[SOCKET], children, main, work, &mut watch, report) as u32;
+        wait_for_end(&plan, fds[SOCKET], children, (main, start), work, &mut watch, report) as u32;
     if plan.without & without::KILL == 0 {
-        kill_all(&plan);
+        kill_all(&plan, main);
     }
     let (user, system) = kernel::children_time();
     (report.user_micros, report.system_micros) = (user, system);
@@ -169,14 +200,16 @@ fn make_folders(plan: &JobPlan<'_>) -> Result<(), Failed> {
     options.add(b",nr_inodes=", plan.work_files);
     let mounted = kernel::mount(c"work", plan.work, c"tmpfs", 2 | 4 | no_exec, options.text());
     at(Step::WorkFolder, mounted)?;
-    at(Step::WorkFolder, kernel::make_dir(AT_FDCWD, c"/work/.tmp", 0o755))?;
     if plan.has(flags::INPUT_FOLDER) {
         let options = c"mode=755,huge=never,size=1g,nr_inodes=64k";
         at(Step::InputFile, kernel::mount(c"in", c"/in", c"tmpfs", 2 | 4, options))?;
     }
     if plan.has(flags::PROC) {
-        let options = c"hidepid=invisible,subset=pid";
-        at(Step::Proc, kernel::mount(c"proc", c"/proc", c"proc", 1 | 2 | 4 | 8, options))?;
+        let whole = plan.without & without::PROC_SUBSET != 0;
+        let options = if whole { c"" } else { c"hidepid=invisible,subset=pid" };
+        let read_only = u64::from(plan.without & without::READ_ONLY == 0);
+        let flags = read_only | 2 | 4 | 8;
+        at(Step::Proc, kernel::mount(c"proc", c"/proc", c"proc", flags, options))?;
     } else if plan.has(flags::SLOT_PROC) {
         let options = c"mode=000,size=4k,nr_inodes=1";
         at(Step::Proc, kernel::mount(c"none", c"/proc", c"tmpfs", 1 | 2 | 4 | 8, options))?;
@@ -302,12 +335,11 @@ fn wait_for_end(
     plan: &JobPlan<'_>,
     socket: Fd,
     children: Fd,
-    main: i32,
+    (main, start): (i32, u64),
     work: Fd,
     watch: &mut watch::Watch,
     report: &mut Report,
 ) -> i32 {
-    let start = kernel::now_micros();
     let mut tick = 1000;
     let status = loop {
         let elapsed = kernel::now_micros() - start;
@@ -349,14 +381,17 @@ fn wait_for_end(
 }
 
 /// Kills every process of the job and waits for all of them.
-fn kill_all(plan: &JobPlan<'_>) {
+fn kill_all(plan: &JobPlan<'_>, main: i32) {
     loop {
         if plan.has(flags::SUBREAPER) {
             watch::for_each_descendant(|pid, _| {
                 let _ = kernel::kill(pid, 9);
             });
-        } else {
+        } else if kernel::own_pid() == 1 {
             let _ = kernel::kill(-1, 9);
+        } else {
+            // A control took the namespace away: "all" would be all of the machine.
+            let _ = kernel::kill(-main, 9);
         }
         match kernel::wait(-1, true) {
             Ok(_) | Err(kernel::EINTR) => {}

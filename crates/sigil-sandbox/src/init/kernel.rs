@@ -205,6 +205,10 @@ pub(crate) fn kill(pid: i32, signal: i32) -> Answer {
     call!(62, pid, signal)
 }
 
+pub(crate) fn own_pid() -> usize {
+    call!(39).unwrap_or_default()
+}
+
 pub(crate) fn new_session() -> Answer {
     call!(112)
 }
@@ -354,6 +358,13 @@ pub(crate) fn unblock_signals() -> Answer {
 pub(crate) fn now_micros() -> u64 {
     let mut time = [0u64; 2];
     let _ = call!(228, 1, time.as_mut_ptr());
+    time[0] * 1_000_000 + time[1] / 1000
+}
+
+/// Microseconds of processor time that this process has used.
+pub(crate) fn own_cpu_micros() -> u64 {
+    let mut time = [0u64; 2];
+    let _ = call!(228, 2, time.as_mut_ptr());
     time[0] * 1_000_000 + time[1] / 1000
 }
 

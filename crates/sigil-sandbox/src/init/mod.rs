@@ -11,11 +11,15 @@ pub(crate) mod canary;
 pub(crate) mod collect;
 pub(crate) mod entry;
 pub(crate) mod job;
-#[allow(unsafe_code, reason = "the system calls; see its docs")]
+#[expect(unsafe_code, reason = "the system calls; see its docs")]
 pub(crate) mod kernel;
 pub(crate) mod program;
 pub(crate) mod reader;
 pub(crate) mod root;
 pub(crate) mod slot;
 pub(crate) mod watch;
+#[cfg(not(test))]
 pub(crate) mod wire;
+
+#[cfg(test)]
+pub(crate) use crate::wire;

@@ -37,13 +37,7 @@ fn try_become(
     let mut rest = plan.program;
     at(Step::WorkFolder, kernel::change_dir(plan.work))?;
     set_limits(&mut rest)?;
-    let identity = word(&mut rest)?;
-    if identity != 0 {
-        at(Step::ChangeUser, kernel::become_user(identity, identity))?;
-    }
-    if plan.without & without::CAPABILITIES == 0 {
-        drop_capabilities()?;
-    }
+    drop_capabilities()?;
     // PR_SET_NO_NEW_PRIVS.
     at(Step::Capabilities, kernel::prctl(38, 1, 0))?;
     apply_landlock(&mut rest, plan.without & without::LANDLOCK == 0)?;

@@ -1,6 +1,6 @@
 //! What a program without a C library must bring itself: its entry, the memory routines that the
 //! compiler calls, and what happens on a panic. Not part of the library's test build.
-#![allow(unsafe_code)]
+#![expect(unsafe_code, reason = "an entry point and memory routines cannot be safe")]
 
 use core::arch::{asm, global_asm};
 use core::panic::PanicInfo;

@@ -29,6 +29,8 @@ pub(crate) struct Watch {
     work_files: u64,
     work_bytes: u64,
     measure_tree: bool,
+    /// `/work` is a file system of its own.
+    own: bool,
 }
 
 impl Watch {
@@ -45,6 +47,7 @@ impl Watch {
             work_files: plan.work_files,
             work_bytes: plan.work_bytes,
             measure_tree: plan.has(flags::MEASURE_WORK),
+            own: !plan.has(flags::SUBREAPER),
         }
     }
 
@@ -55,13 +58,19 @@ impl Watch {
 
     /// Looks whether `/work` is full.
     pub(crate) fn measure_room(&mut self, work: Fd, report: &mut Report) {
-        let (used, full, many) = if self.measure_tree {
+        let (mut used, mut full, mut many) = (0, false, false);
+        if let (true, Ok([block, blocks, free, files, free_files])) = (self.own, kernel::room(work))
+        {
+            used = blocks.saturating_sub(free) * block;
+            full = blocks > 0 && free == 0;
+            many = files > 0 && free_files == 0;
+        }
+        if self.measure_tree {
             let (bytes, files) = measure_tree(work, 0);
-            (bytes, bytes >= self.work_bytes, files >= self.work_files)
-        } else {
-            let Ok([block, blocks, free, _, free_files]) = kernel::room(work) else { return };
-            ((blocks - free) * block, blocks > 0 && free == 0, free_files == 0)
-        };
+            used = used.max(bytes);
+            full |= bytes >= self.work_bytes;
+            many |= files >= self.work_files;
+        }
         report.peak_work = report.peak_work.max(used);
         if full {
             report.reason = reason::DISK;
@@ -251,7 +260,7 @@ fn measure_tree(folder: Fd, depth: u32) -> (u64, u64) {
             let Ok(entry) = kernel::open(own, path.as_c(), 0o12_400_000, 0) else { continue };
             let (mode, length) = kernel::stat(entry as Fd).unwrap_or((0, 0));
             bytes += length;
-            if mode & 0o170_000 == 0o040_000 && depth < 24 {
+            if mode & 0o170_000 == 0o040_000 && depth < 1000 {
                 let (more_bytes, more_files) = measure_tree(entry as Fd, depth + 1);
                 bytes += more_bytes;
                 files += more_files;

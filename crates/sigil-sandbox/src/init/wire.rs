@@ -32,7 +32,8 @@ pub(crate) mod flags {
     pub(crate) const SUBREAPER: u32 = 1 << 6;
     /// The slot has a `/proc` of its own, which a job that does not want it must not see.
     pub(crate) const SLOT_PROC: u32 = 1 << 7;
-    /// Watch the folder tree of `/work` for its size: it has no file system of its own.
+    /// Measure the folder tree of `/work`: no file system of its own limits it, or not the number of
+    /// its files.
     pub(crate) const MEASURE_WORK: u32 = 1 << 8;
 }
 
@@ -48,12 +49,14 @@ pub(crate) mod without {
     pub(crate) const PROCESSES: u32 = 1 << 3;
     /// Mounts stay writable.
     pub(crate) const READ_ONLY: u32 = 1 << 4;
-    /// Capabilities in its user namespace are kept.
-    pub(crate) const CAPABILITIES: u32 = 1 << 7;
+    /// All of `/proc`, not only processes.
+    pub(crate) const PROC_SUBSET: u32 = 1 << 7;
     /// Descendants are not killed at the end.
     pub(crate) const KILL: u32 = 1 << 8;
     /// One IPC namespace for all jobs of a slot.
     pub(crate) const IPC: u32 = 1 << 9;
+    /// No resource limits of the process kind.
+    pub(crate) const RLIMITS: u32 = 1 << 10;
 }
 
 /// The step that failed, for [`Report::stage`]. The order is that of [`STEPS`].
@@ -163,24 +166,4 @@ pub(crate) struct Report {
     pub(crate) peak_processes: u64,
     pub(crate) peak_work: u64,
     pub(crate) files: u32,
-}
-
-impl Report {
-    /// The report as words; file words follow.
-    pub(crate) fn words(&self) -> [u64; REPORT_WORDS] {
-        [
-            u64::from(REPORT_MAGIC),
-            u64::from(self.stage),
-            u64::from(self.errno),
-            u64::from(self.index),
-            u64::from(self.status),
-            u64::from(self.reason),
-            self.user_micros,
-            self.system_micros,
-            self.wall_micros,
-            self.peak_memory,
-            self.peak_processes | self.peak_work << 16,
-            u64::from(self.files),
-        ]
-    }
 }
