@@ -1,9 +1,10 @@
 //! The chores of this workspace, run as `cargo xtask VERB`.
 //!
 //! This file only parses the verb and hands over; each verb is a module of its own.
-//! Next: `bench_train/mod.rs`, `check/mod.rs`, `make_base/mod.rs`, `release/mod.rs`.
+//! Next: `bench_sandbox/mod.rs`, `bench_train/mod.rs`, `check/mod.rs`, `make_base/mod.rs`, `release/mod.rs`.
 #![recursion_limit = "256"]
 
+mod bench_sandbox;
 mod bench_train;
 mod check;
 mod make_base;
@@ -31,6 +32,8 @@ enum Verb {
     BenchTrain(bench_train::Arguments),
     /// Write the logits of a base with an adapter, for tests/peers/peft_logits.py
     PeftLogits(bench_train::LogitsArguments),
+    /// Measure and attack the sandbox on this machine
+    Sandbox(bench_sandbox::Arguments),
     /// Make the archive of the programs, and try it in an empty Debian
     Release(release::Arguments),
 }
@@ -42,6 +45,7 @@ fn main() -> miette::Result<()> {
         Verb::MakeBase(arguments) => make_base::run(&arguments),
         Verb::BenchTrain(arguments) => bench_train::run(&arguments),
         Verb::PeftLogits(arguments) => bench_train::write_logits(&arguments),
+        Verb::Sandbox(arguments) => bench_sandbox::run(&arguments),
         Verb::Release(arguments) => release::run(&arguments),
     }
 }

@@ -14,8 +14,13 @@ use sigil_sandbox::{Backend, Job, Native, Root, backends, verify};
 fn main() {
     let runs = std::env::args().nth(1).and_then(|word| word.parse().ok()).unwrap_or(200);
     let program = "/usr/bin/true";
-    println!("{:34} {:>6} {:>10} {:>10} {:>10}", "starting and ending true (ms)", "runs", "least", "median", "p95");
-    let base = measure("fork and exec", runs, || Command::new(program).status().is_ok_and(|s| s.success()));
+    println!(
+        "{:34} {:>6} {:>10} {:>10} {:>10}",
+        "starting and ending true (ms)", "runs", "least", "median", "p95"
+    );
+    let base = measure("fork and exec", runs, || {
+        Command::new(program).status().is_ok_and(|s| s.success())
+    });
     let root = Root::system();
     let job = Job::new(&root, program);
     let native = Native::new();
@@ -30,7 +35,8 @@ fn main() {
             Ok(verified) => {
                 let pool = verified.pool(1);
                 let label = format!("{name}, from a slot");
-                let took = measure(&label, few, || pool.run(&job).is_ok_and(|o| o.ended.is_success()));
+                let took =
+                    measure(&label, few, || pool.run(&job).is_ok_and(|o| o.ended.is_success()));
                 if name == "native" {
                     warm = took;
                 }
@@ -40,8 +46,16 @@ fn main() {
     }
     by_hand(runs);
     if let (Some(base), Some(cold), Some(warm)) = (base, cold, warm) {
-        println!("native over fork and exec, least: {:.2} ms cold, {:.2} ms from a slot", over(cold.0, base.0), over(warm.0, base.0));
-        println!("native over fork and exec, median: {:.2} ms cold, {:.2} ms from a slot", over(cold.1, base.1), over(warm.1, base.1));
+        println!(
+            "native over fork and exec, least: {:.2} ms cold, {:.2} ms from a slot",
+            over(cold.0, base.0),
+            over(warm.0, base.0)
+        );
+        println!(
+            "native over fork and exec, median: {:.2} ms cold, {:.2} ms from a slot",
+            over(cold.1, base.1),
+            over(warm.1, base.1)
+        );
     }
 }
 
@@ -54,8 +68,21 @@ fn by_hand(runs: usize) {
         command.status().is_ok_and(|status| status.success())
     };
     measure("bwrap by hand", runs, || run("bwrap", &bwrap));
-    let docker = ["run", "--rm", "--network", "none", "-v", "/usr:/usr:ro", "-v", "/usr/lib64:/lib64:ro",
-        "-v", "/usr/lib:/lib:ro", "--entrypoint", "/usr/bin/true", "sigil-sandbox-empty:1"];
+    let docker = [
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "-v",
+        "/usr:/usr:ro",
+        "-v",
+        "/usr/lib64:/lib64:ro",
+        "-v",
+        "/usr/lib:/lib:ro",
+        "--entrypoint",
+        "/usr/bin/true",
+        "sigil-sandbox-empty:1",
+    ];
     measure("docker run by hand", runs.min(10), || run("docker", &docker));
 }
 
@@ -79,7 +106,12 @@ fn measure(name: &str, runs: usize, mut run: impl FnMut() -> bool) -> Option<(Du
     times.sort();
     let millis = |time: Duration| time.as_secs_f64() * 1000.0;
     let (least, median) = (*times.first()?, times[times.len() / 2]);
-    println!("{name:34} {runs:6} {:10.2} {:10.2} {:10.2}", millis(least), millis(median), millis(times[times.len() * 95 / 100]));
+    println!(
+        "{name:34} {runs:6} {:10.2} {:10.2} {:10.2}",
+        millis(least),
+        millis(median),
+        millis(times[times.len() * 95 / 100])
+    );
     Some((least, median))
 }
 

@@ -28,7 +28,12 @@ fn main() -> ExitCode {
     };
     let mark = format!("soak-mark-{}", std::process::id());
     let all = mix(&mark);
-    println!("{} ({} tier), {jobs} jobs, {slots} slots: {:?}", pool.report().backend, pool.report().tier, pool.report().capabilities);
+    println!(
+        "{} ({} tier), {jobs} jobs, {slots} slots: {:?}",
+        pool.report().backend,
+        pool.report().tier,
+        pool.report().capabilities
+    );
     // Slots and allocator arenas come into being during the first jobs.
     let warm_up = jobs.min(2000);
     let mut wrong = batch(&pool, &all, warm_up, slots);
@@ -53,7 +58,10 @@ fn main() -> ExitCode {
         && after.shared == before.shared
         && after.descriptors <= before.descriptors
         && grown <= MEMORY_SLACK_KIB;
-    println!("{wrong} jobs went wrong; memory grew by {grown} KiB; {}", if clean { "nothing is left" } else { "NOT CLEAN" });
+    println!(
+        "{wrong} jobs went wrong; memory grew by {grown} KiB; {}",
+        if clean { "nothing is left" } else { "NOT CLEAN" }
+    );
     if wrong == 0 && clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -144,7 +152,13 @@ impl std::fmt::Display for State {
         write!(
             f,
             "memory {} KiB, {} descriptors, {} processes, {} mounts, {} groups, {} shared, slab {} KiB",
-            self.memory_kib, self.descriptors, self.processes, self.mounts, self.groups, self.shared, self.slab_kib
+            self.memory_kib,
+            self.descriptors,
+            self.processes,
+            self.mounts,
+            self.groups,
+            self.shared,
+            self.slab_kib
         )
     }
 }

@@ -4,7 +4,7 @@
 //! process 1, and when started by root leaves them root's files: so the helper is process 1 here, and
 //! root starts it as a user that owns nothing.
 
-use std::os::unix::process::CommandExt;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -75,15 +75,21 @@ struct BubblewrapSlot {
 
 impl Slot for BubblewrapSlot {
     fn run(&mut self, job: &Job) -> Result<Outcome, Infra> {
+        if job.proc {
+            return Err(Infra::Unsupported {
+                backend: "bubblewrap",
+                problem: "its `/proc` shows more than processes".to_owned(),
+            });
+        }
         let watched = [self.found.memory, self.found.processes, self.found.cpu]
             .contains(&CgroupControl::Watched);
         let place = Place {
-            flags: flags::MEASURE_WORK | if watched { flags::WATCH } else { 0 },
+            flags: flags::MEASURE_WORK | if watched { flags::WATCH | flags::SLOT_PROC } else { 0 },
             without: 0,
             work: PathBuf::from("/work"),
             input: PathBuf::from("/in"),
             landlock_abi: self.found.landlock_abi,
-            identity: 0,
+            identity: self.outer(),
             affinity: affinity::mask(self.index, job.limits.cpus),
             limit_memory: self.found.memory == CgroupControl::Watched,
             limit_processes: (self.found.processes == CgroupControl::Watched).then_some(8),
@@ -94,21 +100,39 @@ impl Slot for BubblewrapSlot {
 }
 
 impl BubblewrapSlot {
+    /// The user that programs are if this is root, else 0.
+    fn outer(&self) -> u32 {
+        if rustix::process::geteuid().is_root() { FIRST_OUTER_ID + self.index } else { 0 }
+    }
+
     fn command(&self, job: &Job, watched: bool) -> Result<Command, Infra> {
-        let id = INNER_ID.to_string();
         let mut command = Command::new("bwrap");
         command
-            .args([
-                "--unshare-all",
-                "--die-with-parent",
-                "--new-session",
-                "--as-pid-1",
-                "--clearenv",
-            ])
-            .args(["--cap-drop", "ALL", "--uid", &id, "--gid", &id, "--hostname", "sandbox"]);
+            .args(["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"])
+            .args(["--unshare-cgroup", "--die-with-parent", "--new-session", "--as-pid-1"])
+            .args(["--clearenv", "--hostname", "sandbox", "--cap-drop", "ALL"]);
+        if self.outer() != 0 {
+            // Mounts are made with root's rights; then the helper becomes a user that owns nothing.
+            command.args(["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]);
+        } else {
+            let id = INNER_ID.to_string();
+            command.args(["--unshare-user", "--uid", &id, "--gid", &id]);
+        }
         let bind = |command: &mut Command, host: &Path, inside: &Path| {
             command.arg("--ro-bind").arg(host).arg(inside);
         };
+        // By itself it makes folders on the way that only root can enter.
+        let inside = job.root.mounts.iter().map(|mount| mount.inside.as_path());
+        let inside = inside.chain(job.root.links.iter().map(|link| link.path.as_path()));
+        let inside = inside.chain(job.root.files.iter().map(|file| file.path.as_path()));
+        let folders: BTreeSet<&Path> = inside
+            .flat_map(|path| path.ancestors().skip(1))
+            .chain([Path::new("/dev")])
+            .filter(|folder| folder.parent().is_some())
+            .collect();
+        for folder in folders {
+            command.args(["--perms", "0755", "--dir"]).arg(folder);
+        }
         for mount in &job.root.mounts {
             bind(&mut command, &mount.host, &mount.inside);
         }
@@ -122,20 +146,17 @@ impl BubblewrapSlot {
             let path = Path::new("/dev").join(device);
             command.arg("--dev-bind").arg(&path).arg(&path);
         }
-        if job.proc || watched {
-            command.args(["--proc", "/proc"]);
+        if watched {
+            // The helper lays an empty folder over it, and gives the right to do so up.
+            command.args(["--proc", "/proc", "--cap-add", "CAP_SYS_ADMIN"]);
         }
         let work = job.limits.work_bytes.to_string();
         command
-            .args(["--perms", "0755", "--size", &work, "--tmpfs", "/work"])
-            .args(["--perms", "0755", "--size", "1073741824", "--tmpfs", "/in"])
+            .args(["--perms", "0777", "--size", &work, "--tmpfs", "/work"])
+            .args(["--perms", "0777", "--size", "1073741824", "--tmpfs", "/in"])
             .args(["--symlink", "work/.tmp", "/tmp"]);
         bind(&mut command, &self.helper, Path::new("/.helper"));
         command.args(["--remount-ro", "/", "--chdir", "/", "--", "/.helper", "job"]);
-        if rustix::process::geteuid().is_root() {
-            let outer = FIRST_OUTER_ID + self.index;
-            command.uid(outer).gid(outer);
-        }
         command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").current_dir("/");
         Ok(command)
     }

@@ -26,7 +26,8 @@ use crate::plan::Place;
 use crate::supervise::{failed, supervise};
 use crate::wire::flags;
 use crate::{
-    Backend, Capabilities, CgroupControl, Infra, Job, Outcome, Slot, Tier, Unavailable, affinity,
+    Backend, Capabilities, CgroupControl, Infra, Job, Mount, Outcome, Slot, Tier, Unavailable,
+    affinity,
 };
 
 /// The image: nothing. It is made by `import` and holds no layer of anybody.
@@ -132,7 +133,8 @@ impl Slot for ContainerSlot {
         let watched = [self.found.memory, self.found.processes, self.found.cpu]
             .contains(&CgroupControl::Watched);
         let place = Place {
-            flags: if watched { flags::WATCH } else { 0 },
+            flags: if watched { flags::WATCH } else { 0 }
+                | if self.engine == "podman" { flags::MEASURE_WORK } else { 0 },
             without: 0,
             work: PathBuf::from("/work"),
             input: PathBuf::from("/in"),
@@ -142,6 +144,7 @@ impl Slot for ContainerSlot {
             limit_memory: self.found.memory == CgroupControl::Watched,
             limit_processes: None,
         };
+        let job = &with_links_mounted(job);
         let meeting = Meeting::open()?;
         let mut command = self.command(job, &name, meeting.folder.path())?;
         let mut started = Started::spawn(self.engine, &mut command)?;
@@ -159,6 +162,18 @@ impl Slot for ContainerSlot {
         started.finish(Duration::from_secs(20));
         outcome
     }
+}
+
+/// An image without files has no place for links, so what they lead to is mounted there.
+fn with_links_mounted(job: &Job) -> Job {
+    let mut root = (*job.root).clone();
+    for link in root.links.drain(..) {
+        let target = link.path.parent().unwrap_or(Path::new("/")).join(&link.target);
+        if let Ok(target) = target.canonicalize() {
+            root.mounts.push(Mount::at(target, link.path, true));
+        }
+    }
+    Job { root: Arc::new(root), ..job.clone() }
 }
 
 /// A socket in a folder, at which one helper is expected.
@@ -203,9 +218,12 @@ impl ContainerSlot {
         let outer = (FIRST_OUTER_ID + self.index).to_string();
         let tmpfs = |path: &str, size: u64, files: u64, exec: bool| {
             let exec = if exec { "exec" } else { "noexec" };
-            format!(
-                "{path}:rw,{exec},nosuid,nodev,size={size},nr_inodes={files},mode=755,uid={outer},gid={outer}"
-            )
+            // Podman refuses to limit the number of files, so they are measured there.
+            let files = match self.engine {
+                "podman" => String::new(),
+                _ => format!(",nr_inodes={files}"),
+            };
+            format!("{path}:rw,{exec},nosuid,nodev,size={size}{files},mode=777")
         };
         let mut command = Command::new(self.engine);
         command
@@ -233,13 +251,6 @@ impl ContainerSlot {
         bind(meeting, Path::new("/.meeting"));
         for mount in &job.root.mounts {
             bind(&mount.host, &mount.inside);
-        }
-        // An image without files has no place for links, so what they lead to is mounted there.
-        for link in &job.root.links {
-            let target = link.path.parent().unwrap_or(Path::new("/")).join(&link.target);
-            if let Ok(target) = target.canonicalize() {
-                bind(&target, &link.path);
-            }
         }
         for (host, inside) in self.folder.write_files(&job.root.files)? {
             bind(&host, &inside);

@@ -3,7 +3,8 @@
 //! It is a program with root's rights started by a user, leaves the machine's file tree in place
 //! (read-only), waits for daemons that a program leaves, and its own filter misses calls. So it only
 //! makes process, network and IPC namespaces here, around what is otherwise the reduced tier, whose
-//! conditions on jobs apply: mounts at their own paths, no `/proc`.
+//! conditions on jobs apply (mounts at their own paths, no `/proc`), and whose name it bears in reports:
+//! files are kept from programs by Landlock alone.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -38,7 +39,7 @@ impl Backend for Firejail {
     }
 
     fn tier(&self) -> Tier {
-        Tier::Full
+        Tier::Reduced
     }
 
     fn probe(&self) -> Result<Capabilities, Unavailable> {
@@ -78,7 +79,12 @@ impl Slot for FirejailSlot {
         let mut command = Command::new("firejail");
         command
             .args(["--quiet", "--noprofile", "--net=none", "--nonewprivs", "--ipc-namespace"])
-            .args(["--caps.keep=setuid,setgid", "--deterministic-exit-code", "--nogroups"])
+            .args([
+                "--caps.keep=setuid,setgid",
+                "--deterministic-exit-code",
+                "--nogroups",
+                "--keep-var-tmp",
+            ])
             .arg("--read-only=/")
             .arg(format!("--read-write={}", work.path().display()))
             .arg("--")

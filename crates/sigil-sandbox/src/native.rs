@@ -146,7 +146,9 @@ impl NativeSlot {
     fn new(cgroups: Arc<Cgroups>, index: u32, without: u32, found: &Capabilities) -> Self {
         let limit_memory = found.memory == CgroupControl::Watched;
         let limit_processes = found.processes == CgroupControl::Watched;
-        let watched = limit_memory || limit_processes || found.cpu == CgroupControl::Watched;
+        let uncounted = limit_memory || limit_processes || found.cpu == CgroupControl::Watched;
+        // A control without the namespace has no `/proc` to watch through.
+        let watched = uncounted && without & crate::wire::without::PROCESSES == 0;
         Self {
             cgroups,
             index,

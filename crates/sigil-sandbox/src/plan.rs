@@ -221,7 +221,8 @@ fn resource_limits(job: &Job, place: &Place) -> Vec<(u32, u64)> {
         (libc::RLIMIT_MSGQUEUE, 0),
         (libc::RLIMIT_SIGPENDING, 256),
         (libc::RLIMIT_NOFILE, u64::from(limits.open_files)),
-        (libc::RLIMIT_CPU, limits.cpu_time.as_secs() + 2),
+        // The kernel counts this one by sampling, which can be far off on a busy virtual machine.
+        (libc::RLIMIT_CPU, limits.cpu_time.as_secs() * 2 + 5),
         (libc::RLIMIT_FSIZE, limits.work_bytes + (1 << 20)),
     ];
     if place.limit_memory {

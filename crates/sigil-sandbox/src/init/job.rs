@@ -166,6 +166,9 @@ fn run_plan(
     if plan.has(flags::NATIVE) {
         make_folders(&plan)?;
     }
+    if plan.has(flags::SLOT_PROC) && !plan.has(flags::PROC) {
+        hide_proc()?;
+    }
     let work = at(Step::WorkFolder, kernel::open(AT_FDCWD, plan.work, 0o12_200_000, 0))? as Fd;
     // `/tmp` leads here. Where it does not, it is one folder more.
     let _ = kernel::make_dir(work, c".tmp", 0o755);
@@ -210,10 +213,15 @@ fn make_folders(plan: &JobPlan<'_>) -> Result<(), Failed> {
         let read_only = u64::from(plan.without & without::READ_ONLY == 0);
         let flags = read_only | 2 | 4 | 8;
         at(Step::Proc, kernel::mount(c"proc", c"/proc", c"proc", flags, options))?;
-    } else if plan.has(flags::SLOT_PROC) {
-        let options = c"mode=000,size=4k,nr_inodes=1";
-        at(Step::Proc, kernel::mount(c"none", c"/proc", c"tmpfs", 1 | 2 | 4 | 8, options))?;
     }
+    Ok(())
+}
+
+/// Lays an empty folder over a `/proc` that is there for the watcher only: in it, a program would find
+/// its own descriptors.
+fn hide_proc() -> Result<(), Failed> {
+    let options = c"mode=000,size=4k,nr_inodes=1";
+    at(Step::Proc, kernel::mount(c"none", c"/proc", c"tmpfs", 1 | 2 | 4 | 8, options))?;
     Ok(())
 }
 

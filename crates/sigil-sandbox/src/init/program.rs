@@ -8,7 +8,7 @@ use crate::init::job::{JobPlan, LEAST_FDS, STDERR, STDIN, STDOUT};
 use crate::init::kernel::{self, AT_FDCWD, Fd, Words};
 use crate::init::reader::Reader;
 use crate::init::slot::{Failed, at};
-use crate::init::wire::{Step, without};
+use crate::init::wire::{Step, flags, without};
 
 /// Becomes the program; returns only if it cannot. `status` moves with the other descriptors.
 pub(crate) fn become_program(
@@ -37,7 +37,7 @@ fn try_become(
     let mut rest = plan.program;
     at(Step::WorkFolder, kernel::change_dir(plan.work))?;
     set_limits(&mut rest)?;
-    drop_capabilities()?;
+    drop_capabilities(plan)?;
     // PR_SET_NO_NEW_PRIVS.
     at(Step::Capabilities, kernel::prctl(38, 1, 0))?;
     apply_landlock(&mut rest, plan.without & without::LANDLOCK == 0)?;
@@ -106,13 +106,21 @@ fn set_limits(plan: &mut Reader<'_>) -> Result<(), Failed> {
     Ok(())
 }
 
-fn drop_capabilities() -> Result<(), Failed> {
-    // PR_CAPBSET_DROP for each that this kernel knows; the call fails where there are no rights to
-    // drop any, and then there is no bounding set worth one.
+/// Leaves no capability that an execution could give back. The call fails where there are no rights to
+/// drop any, and then there is no bounding set worth one.
+pub(crate) fn drop_bounding_set() {
+    // PR_CAPBSET_DROP for each that this kernel knows.
     for capability in 0..64 {
         if kernel::prctl(24, capability, 0).is_err() {
             break;
         }
+    }
+}
+
+fn drop_capabilities(plan: &JobPlan<'_>) -> Result<(), Failed> {
+    // A slot did it once for all its jobs.
+    if !plan.has(flags::NATIVE) {
+        drop_bounding_set();
     }
     // PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL.
     let _ = kernel::prctl(47, 4, 0);

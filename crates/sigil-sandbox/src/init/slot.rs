@@ -9,7 +9,7 @@ use core::ffi::CStr;
 use crate::init::kernel::{self, Fd, MAX_FDS};
 use crate::init::reader::Reader;
 use crate::init::wire::{INNER_ID, Report, SLOT_MAGIC, Step, without};
-use crate::init::{job, root};
+use crate::init::{job, program, root};
 
 const NEW_MOUNTS: u64 = 0x0002_0000;
 const NEW_CGROUP: u64 = 0x0200_0000;
@@ -112,6 +112,7 @@ fn prepare(plan_fd: Fd) -> Result<Option<i32>, Failed> {
     }
     at(Step::Namespaces, kernel::set_host_name(c"sandbox"))?;
     at(Step::ChangeUser, kernel::set_ids(INNER_ID, INNER_ID))?;
+    program::drop_bounding_set();
     // The death signal was cleared by the change of user.
     let _ = kernel::prctl(1, 9, 0);
     let _ = kernel::prctl(4, 0, 0);

@@ -89,6 +89,7 @@ fn reader(name: &'static str, job: fn(&Ground) -> Job) -> Attack {
         control: Control::Given(show_secret),
         control_expect: LEAKED,
         reduced: true,
+        compiles: true,
     }
 }
 
@@ -167,6 +168,7 @@ fn bomb(name: &'static str, job: fn(&Ground) -> Job, small: fn(&Ground, Job) -> 
         control: Control::Given(small),
         control_expect: COMPILES,
         reduced: true,
+        compiles: true,
     }
 }
 
@@ -338,17 +340,20 @@ fn intruders() -> Vec<Attack> {
             ..reader("a procedural macro that loops", |g| with_macro(g, "loop {}"))
         },
         reader("a linker argument that reads the machine", |g| {
+            // Words of such a file become arguments, and wrong ones are named.
             let mut job = generate(g, "fn main() {}");
-            job.args =
-                ["--edition=2021", "-Clink-arg=-Wl,--version-script=SECRET_PATH", "sample.rs"]
-                    .map(|word| word.replace("SECRET_PATH", &g.secret.display().to_string()).into())
-                    .to_vec();
+            job.args = ["--edition=2021", PLAIN_LINKER, "-Clink-arg=-Wl,@SECRET_PATH", "sample.rs"]
+                .map(|word| word.replace("SECRET_PATH", &g.secret.display().to_string()).into())
+                .to_vec();
             job
         }),
         build_script(),
         cargo_wrapper(),
     ]
 }
+
+/// Rust's own linker finds itself through `/proc`, which these jobs have not.
+const PLAIN_LINKER: &str = "-Clinker-features=-lld";
 
 /// Compiles a procedural macro and then a crate that uses it, in one job, by the shell.
 fn with_macro(ground: &Ground, body: &str) -> Job {
@@ -365,7 +370,7 @@ fn with_macro(ground: &Ground, body: &str) -> Job {
     job.args = vec![
         "-c".into(),
         format!(
-            "{rustc} --edition=2021 --crate-type=proc-macro attack.rs && \
+            "{rustc} --edition=2021 {PLAIN_LINKER} --crate-type=proc-macro attack.rs && \
              {rustc} --edition=2021 --crate-type=lib --emit=metadata --extern attack=libattack.so sample.rs"
         )
         .into(),
@@ -386,6 +391,7 @@ fn cargo_job(ground: &Ground) -> Job {
     let mut job = compile(ground, "")
         .input("/work/app/Cargo.toml", *b"[package]\nname = \"app\"\nedition = \"2021\"\n")
         .input("/work/app/src/lib.rs", *b"")
+        .env("RUSTFLAGS", PLAIN_LINKER)
         .env("CARGO_HOME", "/work/cargo")
         .env("HOME", "/work");
     let rustc = ground.compiler.as_ref().map_or(Path::new(""), |(_, rustc)| rustc);

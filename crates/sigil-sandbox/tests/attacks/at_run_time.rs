@@ -28,6 +28,7 @@ fn refused(name: &'static str, job: fn(&Ground) -> Job, layers: &'static [Layer]
         control: Control::Without(layers),
         control_expect: Expect::Succeeds,
         reduced: true,
+        compiles: false,
     }
 }
 
@@ -41,6 +42,7 @@ fn denied(name: &'static str, job: fn(&Ground) -> Job, given: fn(&Ground, Job) -
         control: Control::Given(given),
         control_expect: Expect::Succeeds,
         reduced: true,
+        compiles: false,
     }
 }
 
@@ -127,7 +129,8 @@ fn files() -> Vec<Attack> {
                 job
             },
         ),
-        Attack {
+        // Without a root of its own a program finds its descriptors in the machine's /proc.
+        full_tier(Attack {
             // Whoever may use `unsafe` has the descriptor.
             control_expect: Expect::Judged("reported", |_, result| {
                 result.as_ref().is_ok_and(|outcome| outcome.report == b"nonce")
@@ -144,7 +147,7 @@ fn files() -> Vec<Attack> {
                     job
                 },
             )
-        },
+        }),
         full_tier(denied(
             "looks into /proc",
             |g| g.attack(&["read", "/proc/self/status"]),
@@ -185,6 +188,7 @@ fn outputs() -> Vec<Attack> {
         control: Control::Given(control),
         control_expect: Expect::Judged(control_text, control_judge),
         reduced: true,
+        compiles: false,
     };
     let plain: fn(&Ground, Job) -> Job = |_, mut job| {
         job.args[0] = "leave-file".into();
@@ -340,6 +344,7 @@ fn limited(
         control: Control::Given(room),
         control_expect: Expect::Succeeds,
         reduced: true,
+        compiles: false,
     }
 }
 
@@ -388,7 +393,8 @@ fn limits() -> Vec<Attack> {
             Ended::Memory,
             |_, job| with(job, |l| l.memory_bytes = 600 << 20),
         ),
-        limited(
+        // On the machine's own file systems, files are the disk's, not memory's.
+        full_tier(limited(
             "takes memory as files",
             |g| {
                 with(g.attack(&["memory-files", "120"]), |l| {
@@ -398,7 +404,7 @@ fn limits() -> Vec<Attack> {
             },
             Ended::Memory,
             |_, job| with(job, |l| l.memory_bytes = 600 << 20),
-        ),
+        )),
         limited(
             "forks without end",
             |g| g.attack(&["forks", "60"]),

@@ -30,6 +30,8 @@ pub(crate) struct Ground {
     pub(crate) with_folder: Arc<Root>,
     /// A root with a compiler, and the compiler, if there is one here.
     pub(crate) compiler: Option<(Arc<Root>, PathBuf)>,
+    /// Whether a user that owns nothing can read the compiler.
+    pub(crate) compiler_is_public: bool,
     /// Stands in command lines of processes that must not survive.
     pub(crate) mark: String,
 }
@@ -52,6 +54,10 @@ impl Ground {
             None => compile(folder.path()),
         };
         let empty = Arc::new(Root::default());
+        let compiler = find_compiler();
+        let public = |path: &Path| {
+            path.metadata().is_ok_and(|found| found.permissions().mode() & 0o005 == 0o005)
+        };
         let mount = Mount::at(&open_folder, &open_folder, false);
         Self {
             with_folder: Arc::new(Root::default().with(mount)),
@@ -60,7 +66,10 @@ impl Ground {
             listener: TcpListener::bind(("127.0.0.1", 0)).expect("loopback is there"),
             program: bytes.into(),
             empty,
-            compiler: find_compiler(),
+            compiler_is_public: compiler
+                .as_ref()
+                .is_some_and(|(_, path)| path.ancestors().all(public)),
+            compiler,
             mark: format!("attack-mark-{}", std::process::id()),
             folder,
         }

@@ -42,6 +42,8 @@ pub(crate) struct Attack {
     pub(crate) control_expect: Expect,
     /// Whether the reduced tier promises it too.
     pub(crate) reduced: bool,
+    /// Whether it needs a compiler inside.
+    pub(crate) compiles: bool,
 }
 
 impl Expect {
@@ -70,8 +72,10 @@ impl Expect {
 }
 
 /// What came, in a few words.
-pub(crate) fn in_words(result: &Result<Outcome, Infra>) -> String {
+pub(crate) fn in_words(attack: &Attack, result: &Result<Outcome, Infra>) -> String {
     match result {
+        // A compiler's code is its own.
+        Ok(outcome) if attack.compiles => outcome.ended.to_string(),
         Ok(outcome) if outcome.ended == Ended::Exited(0) => "refused".to_owned(),
         Ok(outcome) if outcome.ended == Ended::Exited(1) => "succeeded".to_owned(),
         Ok(outcome) => outcome.ended.to_string(),
