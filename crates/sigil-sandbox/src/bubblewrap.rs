@@ -86,7 +86,7 @@ impl Slot for BubblewrapSlot {
         let place = Place {
             flags: flags::MEASURE_WORK | if watched { flags::WATCH | flags::SLOT_PROC } else { 0 },
             without: 0,
-            work: PathBuf::from("/work"),
+            work: PathBuf::from("/box"),
             input: PathBuf::from("/in"),
             landlock_abi: self.found.landlock_abi,
             identity: self.outer(),
@@ -152,9 +152,9 @@ impl BubblewrapSlot {
         }
         let work = job.limits.work_bytes.to_string();
         command
-            .args(["--perms", "0777", "--size", &work, "--tmpfs", "/work"])
+            .args(["--perms", "0777", "--size", &work, "--tmpfs", "/box"])
             .args(["--perms", "0777", "--size", "1073741824", "--tmpfs", "/in"])
-            .args(["--symlink", "work/.tmp", "/tmp"]);
+            .args(["--symlink", "box/.tmp", "/tmp"]);
         bind(&mut command, &self.helper, Path::new("/.helper"));
         command.args(["--remount-ro", "/", "--chdir", "/", "--", "/.helper", "job"]);
         command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").current_dir("/");

@@ -136,7 +136,7 @@ impl Slot for ContainerSlot {
             flags: if watched { flags::WATCH } else { 0 }
                 | if self.engine == "podman" { flags::MEASURE_WORK } else { 0 },
             without: 0,
-            work: PathBuf::from("/work"),
+            work: PathBuf::from("/box"),
             input: PathBuf::from("/in"),
             landlock_abi: self.found.landlock_abi,
             identity: 0,
@@ -237,7 +237,7 @@ impl ContainerSlot {
             .args(["--log-driver", "none", "--workdir", "/", "--entrypoint", "/.helper"])
             .args([
                 "--tmpfs",
-                &tmpfs("/work", limits.work_bytes, limits.work_files, job.work_executable),
+                &tmpfs("/box", limits.work_bytes, limits.work_files, job.work_executable),
             ])
             .args(["--tmpfs", &tmpfs("/in", 1 << 30, 65536, true)]);
         let mut bind = |host: &Path, inside: &Path| {

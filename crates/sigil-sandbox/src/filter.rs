@@ -17,7 +17,7 @@ use seccompiler::{
     SeccompFilter, SeccompRule, TargetArch,
 };
 
-/// Moving a file in `/work`, as calls of a program (the words would look like calls made here).
+/// Moving a file in `/box`, as calls of a program (the words would look like calls made here).
 const RENAME_AT: libc::c_long = 264;
 const RENAME_AT_2: libc::c_long = 316;
 

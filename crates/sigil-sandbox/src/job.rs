@@ -12,14 +12,14 @@ use crate::Root;
 
 /// A program to run once.
 ///
-/// The program starts in `/work`, an empty writable folder that holds only [`Job::inputs`] and is
+/// The program starts in `/box`, an empty writable folder that holds only [`Job::inputs`] and is
 /// gone afterwards. It has no network, no capabilities, no other environment than [`Job::env`], and
 /// sees no file but those of its [`Root`].
 #[derive(Clone, Debug)]
 pub struct Job {
     /// The files that the program can see. Jobs with an equal root share a prepared slot.
     pub root: Arc<Root>,
-    /// The program's path inside; `/in/name` and `/work/name` are input files.
+    /// The program's path inside; `/in/name` and `/box/name` are input files.
     pub program: PathBuf,
     /// The arguments after the program's name.
     pub args: Vec<OsString>,
@@ -27,7 +27,7 @@ pub struct Job {
     pub env: Vec<(OsString, OsString)>,
     /// Files that lie there when the program starts.
     pub inputs: Vec<InputFile>,
-    /// Files to take out of `/work` when the program has ended by itself.
+    /// Files to take out of `/box` when the program has ended by itself.
     pub outputs: Vec<OutputFile>,
     /// What the program reads from its standard input.
     pub stdin: Vec<u8>,
@@ -38,7 +38,7 @@ pub struct Job {
     /// The only files that may be executed, by path inside; `None` allows every file of a mount with
     /// [`crate::Mount::execute`], and `/in`. A dynamically linked program needs its loader listed.
     pub executables: Option<Vec<PathBuf>>,
-    /// Whether files that the program itself writes to `/work` may be executed.
+    /// Whether files that the program itself writes to `/box` may be executed.
     pub work_executable: bool,
     /// When to stop it.
     pub limits: Limits,
@@ -47,7 +47,7 @@ pub struct Job {
 /// A file given to the program.
 #[derive(Clone, Debug)]
 pub struct InputFile {
-    /// Where: below `/work` (writable) or below `/in` (read-only, executable if asked).
+    /// Where: below `/box` (writable) or below `/in` (read-only, executable if asked).
     pub path: PathBuf,
     /// The content.
     pub bytes: Arc<[u8]>,
@@ -58,7 +58,7 @@ pub struct InputFile {
 /// A file to take out afterwards.
 #[derive(Clone, Debug)]
 pub struct OutputFile {
-    /// Where: below `/work`. Symbolic links are not followed.
+    /// Where: below `/box`. Symbolic links are not followed.
     pub path: PathBuf,
     /// A longer file is not taken.
     pub max_bytes: u64,
@@ -85,7 +85,7 @@ pub struct Limits {
     pub cpu_time: Duration,
     /// Time on the clock: the backstop for programs that sleep.
     pub wall_time: Duration,
-    /// Memory of all processes together, `/work` included.
+    /// Memory of all processes together, `/box` included.
     pub memory_bytes: u64,
     /// Processes and threads alive at once.
     pub processes: u32,
@@ -93,9 +93,9 @@ pub struct Limits {
     pub output_kept_bytes: usize,
     /// The program is stopped when it has written more than this to both together.
     pub output_max_bytes: u64,
-    /// Room in `/work`.
+    /// Room in `/box`.
     pub work_bytes: u64,
-    /// Files and folders in `/work`.
+    /// Files and folders in `/box`.
     pub work_files: u64,
     /// Descriptors open at once in one process.
     pub open_files: u32,
@@ -161,7 +161,7 @@ impl Job {
         self
     }
 
-    /// Adds an input file, writable below `/work` or read-only below `/in`.
+    /// Adds an input file, writable below `/box` or read-only below `/in`.
     #[must_use]
     pub fn input(mut self, path: impl Into<PathBuf>, bytes: impl Into<Arc<[u8]>>) -> Self {
         self.inputs.push(InputFile { path: path.into(), bytes: bytes.into(), executable: false });
@@ -191,12 +191,12 @@ impl Job {
             ));
         }
         for file in &self.inputs {
-            if !below(&file.path, "/work") && !below(&file.path, "/in") {
-                return Some(format!("input `{}` is not below /work or /in", file.path.display()));
+            if !below(&file.path, "/box") && !below(&file.path, "/in") {
+                return Some(format!("input `{}` is not below /box or /in", file.path.display()));
             }
         }
-        if let Some(file) = self.outputs.iter().find(|file| !below(&file.path, "/work")) {
-            return Some(format!("output `{}` is not below /work", file.path.display()));
+        if let Some(file) = self.outputs.iter().find(|file| !below(&file.path, "/box")) {
+            return Some(format!("output `{}` is not below /box", file.path.display()));
         }
         if self.outputs.len() > MAX_OUTPUTS {
             return Some(format!("more than {MAX_OUTPUTS} outputs"));
@@ -235,15 +235,15 @@ mod tests {
     #[test]
     fn paths_that_lead_elsewhere_are_problems() {
         let root = Arc::new(Root::default());
-        let good = Job::new(&root, "/in/a").program_file("/in/a", *b"x").output("/work/b", 1);
+        let good = Job::new(&root, "/in/a").program_file("/in/a", *b"x").output("/box/b", 1);
         assert_eq!(good.problem(), None);
         let bad = [
             Job::new(&root, "a"),
             Job::new(&root, "/in/../a"),
             Job::new(&root, "/a\0b"),
             good.clone().input("/etc/passwd", *b"x"),
-            good.clone().input("/work", *b"x"),
-            good.clone().input("/work/../etc/x", *b"x"),
+            good.clone().input("/box", *b"x"),
+            good.clone().input("/box/../etc/x", *b"x"),
             good.clone().output("/in/a", 1),
             good.clone().args(vec!["x"; MAX_WORDS + 1]),
         ];

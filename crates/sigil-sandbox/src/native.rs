@@ -224,7 +224,7 @@ impl Slot for NativeSlot {
         let place = Place {
             flags: place_flags,
             without: self.without,
-            work: PathBuf::from("/work"),
+            work: PathBuf::from("/box"),
             input: PathBuf::from("/in"),
             landlock_abi: self.landlock_abi,
             identity: 0,

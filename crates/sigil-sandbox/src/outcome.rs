@@ -45,9 +45,9 @@ pub enum Ended {
     Processes,
     /// It wrote more than the hard cap.
     Output,
-    /// It filled `/work`.
+    /// It filled `/box`.
     Disk,
-    /// It made as many files as fit into `/work`.
+    /// It made as many files as fit into `/box`.
     Files,
 }
 
@@ -85,11 +85,11 @@ pub struct Usage {
     pub cpu_system: Duration,
     /// From start to end on the clock.
     pub wall: Duration,
-    /// The most memory it held at once; files in `/work` and newly read files count.
+    /// The most memory it held at once; files in `/box` and newly read files count.
     pub peak_memory_bytes: Option<u64>,
     /// The most processes and threads at once.
     pub peak_processes: Option<u32>,
-    /// The most room taken in `/work`, as seen from time to time and at the end.
+    /// The most room taken in `/box`, as seen from time to time and at the end.
     pub peak_work_bytes: Option<u64>,
 }
 

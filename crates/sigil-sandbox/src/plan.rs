@@ -97,7 +97,7 @@ pub(crate) struct Place {
     pub(crate) flags: u32,
     /// Layers taken away by a control.
     pub(crate) without: u32,
-    /// Where `/work` is.
+    /// Where `/box` is.
     pub(crate) work: PathBuf,
     /// Where `/in` is.
     pub(crate) input: PathBuf,
@@ -195,12 +195,12 @@ fn program_part(job: &Job, place: &Place, filters: &[Vec<u8>]) -> Vec<u8> {
     part.into_bytes()
 }
 
-/// The path of a file of `/work`, relative to it.
+/// The path of a file of `/box`, relative to it.
 pub(crate) fn in_work(path: &Path) -> Option<&Path> {
-    path.strip_prefix("/work").ok()
+    path.strip_prefix("/box").ok()
 }
 
-/// A path of the job where `/work` and `/in` may lie elsewhere.
+/// A path of the job where `/box` and `/in` may lie elsewhere.
 pub(crate) fn relocated(path: &Path, place: &Place) -> PathBuf {
     match (in_work(path), path.strip_prefix("/in")) {
         (Some(inside), _) => place.work.join(inside),

@@ -2,7 +2,7 @@
 //! make namespaces.
 //!
 //! The program shares the machine's process list, network stack and file tree and is kept from them by
-//! filters; mounts must lie at their own paths, `/work` and `/in` are folders in `/tmp` (so jobs name
+//! filters; mounts must lie at their own paths, `/box` and `/in` are folders in `/tmp` (so jobs name
 //! their files relative to the folder they start in), and room in them is measured, not limited. Never
 //! chosen unless [`crate::Selection::allow_reduced`] says so. Next: `landlock.rs`.
 
@@ -99,7 +99,7 @@ pub(crate) fn check(job: &Job, backend: &'static str) -> Result<(), Infra> {
     Err(Infra::Unsupported { backend, problem })
 }
 
-/// `/work` and `/in` of one job, as folders of this machine.
+/// `/box` and `/in` of one job, as folders of this machine.
 pub(crate) struct WorkFolder {
     folder: PrivateFolder,
     /// Who owns it, if this is root.

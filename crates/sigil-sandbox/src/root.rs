@@ -1,6 +1,6 @@
 //! What a program can see: read-only folders of this machine at chosen places, and nothing else.
 //!
-//! `/work`, `/in`, `/tmp` (inside `/work`), `/dev/{null,zero,full,random,urandom}` and, if a job asks,
+//! `/box`, `/in`, `/tmp` (inside `/box`), `/dev/{null,zero,full,random,urandom}` and, if a job asks,
 //! `/proc` are made by the backend and are no part of a root. Next: `job.rs`.
 
 use std::path::{Path, PathBuf};
@@ -74,7 +74,7 @@ impl Root {
         }
         root.files.push(RootFile {
             path: "/etc/passwd".into(),
-            bytes: b"user:x:1000:1000::/work:/bin/false\n".to_vec(),
+            bytes: b"user:x:1000:1000::/box:/bin/false\n".to_vec(),
         });
         Arc::new(root)
     }
@@ -95,7 +95,7 @@ impl Root {
             .chain(self.links.iter().map(|link| &link.path))
             .chain(self.files.iter().map(|file| &file.path));
         for path in inside {
-            let reserved = ["/work", "/in", "/proc", "/dev", "/tmp"]
+            let reserved = ["/box", "/in", "/proc", "/dev", "/tmp"]
                 .iter()
                 .any(|taken| path.starts_with(taken) || Path::new(taken).starts_with(path));
             // A mount may lie below /tmp on the reduced tier only if it lies there on the machine;
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn places_that_the_backend_makes_are_refused() {
-        for place in ["/", "/work", "/work/a", "/proc/x", "/dev", "relative", "/a/../b"] {
+        for place in ["/", "/box", "/box/a", "/proc/x", "/dev", "relative", "/a/../b"] {
             let root = Root::default().with(Mount::at("/usr", place, false));
             assert!(root.problem().is_some(), "{place}");
         }

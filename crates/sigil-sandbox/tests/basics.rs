@@ -26,10 +26,10 @@ fn shell(script: &str) -> Job {
 #[test]
 fn streams_files_and_figures_come_back() {
     let job = shell("cat; echo to-errors >&2; cat given > made; mkdir d; cp made d/deep; exit 7")
-        .input("/work/given", *b"content")
-        .output("/work/made", 100)
-        .output("/work/d/deep", 3)
-        .output("/work/never", 100);
+        .input("/box/given", *b"content")
+        .output("/box/made", 100)
+        .output("/box/d/deep", 3)
+        .output("/box/never", 100);
     let job = Job { stdin: b"from-input ".to_vec(), ..job };
     let outcome = pool(1).run(&job).expect("the sandbox works");
     assert_eq!(outcome.ended, Ended::Exited(7));
@@ -170,7 +170,7 @@ fn the_reduced_tier_runs_programs_when_allowed() {
         }
     };
     assert_eq!(pool.report().tier, Tier::Reduced);
-    let job = shell("cat given > made").input("/work/given", *b"x").output("/work/made", 10);
+    let job = shell("cat given > made").input("/box/given", *b"x").output("/box/made", 10);
     let outcome = pool.run(&job).expect("the sandbox works");
     assert_eq!(outcome.ended, Ended::Exited(0), "{}", outcome.stderr.to_text());
     assert_eq!(outcome.files[0].1, TakenFile::Bytes(b"x".to_vec()));

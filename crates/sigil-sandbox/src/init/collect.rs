@@ -1,6 +1,6 @@
 //! Takes the output files after the program and all its children are dead.
 //!
-//! A file is opened without following any link or leaving `/work`, must be a plain file, and goes to
+//! A file is opened without following any link or leaving `/box`, must be a plain file, and goes to
 //! the supervisor as a descriptor; nothing is copied here.
 
 use crate::init::kernel::{self, Fd};

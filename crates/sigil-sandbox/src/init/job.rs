@@ -36,7 +36,7 @@ pub(crate) struct JobPlan<'a> {
     pub(crate) watched: watch::Limits,
     pub(crate) work_bytes: u64,
     pub(crate) work_files: u64,
-    /// Where `/work` is.
+    /// Where `/box` is.
     pub(crate) work: &'a CStr,
     /// What `program.rs` reads.
     pub(crate) program: Reader<'a>,
@@ -195,7 +195,7 @@ fn run_plan(
     Ok(())
 }
 
-/// Mounts `/work`, `/in` and `/proc` of this job alone.
+/// Mounts `/box`, `/in` and `/proc` of this job alone.
 fn make_folders(plan: &JobPlan<'_>) -> Result<(), Failed> {
     let no_exec = if plan.has(flags::WORK_EXECUTABLE) { 0 } else { 8 };
     let mut options = Options::new();

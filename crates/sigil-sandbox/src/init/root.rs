@@ -2,7 +2,7 @@
 //!
 //! A small tmpfs with bind mounts of the machine's folders, links, made-up files and five devices; the
 //! machine's own tree is then detached, so that nothing of it has a name any more. What belongs to one
-//! job alone (`/work`, `/in`) is mounted over empty folders in `job.rs`.
+//! job alone (`/box`, `/in`) is mounted over empty folders in `job.rs`.
 
 use core::ffi::CStr;
 
@@ -93,10 +93,10 @@ pub(crate) fn build(plan: &mut Reader<'_>, head: &SlotPlan) -> Result<(), Failed
         made.map_err(|errno| Failed { step: Step::MakeFile, errno, index })?;
     }
     devices()?;
-    for folder in [c"/proc/work", c"/proc/in", c"/proc/proc"] {
+    for folder in [c"/proc/box", c"/proc/in", c"/proc/proc"] {
         at(Step::MakeFile, kernel::make_dir(AT_FDCWD, folder, 0o755))?;
     }
-    at(Step::MakeFile, kernel::make_link(c"work/.tmp", c"/proc/tmp"))?;
+    at(Step::MakeFile, kernel::make_link(c"box/.tmp", c"/proc/tmp"))?;
     if head.proc {
         let flags = NO_SUID | NO_DEVICES | NO_EXECUTE;
         at(Step::Proc, kernel::mount(c"proc", c"/proc/proc", c"proc", flags, c""))?;

@@ -1,4 +1,4 @@
-//! Measures a running job from inside: room in `/work`, and, where no control group counts them,
+//! Measures a running job from inside: room in `/box`, and, where no control group counts them,
 //! processor time, memory and processes.
 //!
 //! Measured every few milliseconds, so a peak between two looks is missed and a limit is met late by
@@ -29,7 +29,7 @@ pub(crate) struct Watch {
     work_files: u64,
     work_bytes: u64,
     measure_tree: bool,
-    /// `/work` is a file system of its own.
+    /// `/box` is a file system of its own.
     own: bool,
 }
 
@@ -56,7 +56,7 @@ impl Watch {
         (self.peak_memory, self.peak_processes)
     }
 
-    /// Looks whether `/work` is full.
+    /// Looks whether `/box` is full.
     pub(crate) fn measure_room(&mut self, work: Fd, report: &mut Report) {
         let (mut used, mut full, mut many) = (0, false, false);
         if let (true, Ok([block, blocks, free, files, free_files])) = (self.own, kernel::room(work))

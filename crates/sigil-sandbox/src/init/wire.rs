@@ -20,7 +20,7 @@ pub(crate) mod flags {
     pub(crate) const NATIVE: u32 = 1;
     /// `/proc` is wanted.
     pub(crate) const PROC: u32 = 1 << 1;
-    /// Files in `/work` may be executed.
+    /// Files in `/box` may be executed.
     pub(crate) const WORK_EXECUTABLE: u32 = 1 << 2;
     /// There are files for `/in`.
     pub(crate) const INPUT_FOLDER: u32 = 1 << 3;
@@ -32,7 +32,7 @@ pub(crate) mod flags {
     pub(crate) const SUBREAPER: u32 = 1 << 6;
     /// The slot has a `/proc` of its own, which a job that does not want it must not see.
     pub(crate) const SLOT_PROC: u32 = 1 << 7;
-    /// Measure the folder tree of `/work`: no file system of its own limits it, or not the number of
+    /// Measure the folder tree of `/box`: no file system of its own limits it, or not the number of
     /// its files.
     pub(crate) const MEASURE_WORK: u32 = 1 << 8;
 }

@@ -24,7 +24,7 @@ fn compile(ground: &Ground, source: &str) -> Job {
     let (root, rustc) = ground.compiler.as_ref().expect("these run only where there is a compiler");
     let source = source.replace("SECRET_PATH", &ground.secret.display().to_string());
     let mut job = Job::new(root, rustc.clone())
-        .input("/work/sample.rs", source.into_bytes())
+        .input("/box/sample.rs", source.into_bytes())
         .args(["--edition=2021", "--crate-type=lib", "--emit=metadata", "sample.rs"])
         .env("PATH", "/usr/bin:/bin")
         // Without /proc the loader cannot find libraries beside the compiler by itself.
@@ -32,7 +32,7 @@ fn compile(ground: &Ground, source: &str) -> Job {
             "LD_LIBRARY_PATH",
             rustc.parent().map_or_else(Default::default, |bin| bin.join("../lib")),
         )
-        .output("/work/libsample.rmeta", 1 << 20);
+        .output("/box/libsample.rmeta", 1 << 20);
     job.limits.cpu_time = Duration::from_millis(2500);
     job.limits.wall_time = Duration::from_secs(60);
     job.limits.memory_bytes = 400 << 20;
@@ -44,7 +44,7 @@ fn compile(ground: &Ground, source: &str) -> Job {
 fn generate(ground: &Ground, source: &str) -> Job {
     let mut job = compile(ground, source);
     job.args[2] = "--emit=obj".into();
-    job.outputs[0].path = "/work/sample.o".into();
+    job.outputs[0].path = "/box/sample.o".into();
     job
 }
 
@@ -112,7 +112,7 @@ fn readers() -> Vec<Attack> {
         reader("a link to it", |g| {
             let mut job = compile(g, "#[path = \"dir/../../..SECRET_PATH\"] mod secret;");
             job.inputs.push(sigil_sandbox::InputFile {
-                path: "/work/dir/x".into(),
+                path: "/box/dir/x".into(),
                 bytes: b"".as_slice().into(),
                 executable: false,
             });
@@ -365,7 +365,7 @@ fn with_macro(ground: &Ground, body: &str) -> Job {
          proc_macro::TokenStream {{ {body} }}\n"
     );
     let mut job = compile(ground, "attack::run!(); pub fn f() {}")
-        .input("/work/attack.rs", library.into_bytes());
+        .input("/box/attack.rs", library.into_bytes());
     job.program = "/usr/bin/sh".into();
     job.args = vec![
         "-c".into(),
@@ -389,11 +389,11 @@ fn cargo(ground: &Ground) -> String {
 
 fn cargo_job(ground: &Ground) -> Job {
     let mut job = compile(ground, "")
-        .input("/work/app/Cargo.toml", *b"[package]\nname = \"app\"\nedition = \"2021\"\n")
-        .input("/work/app/src/lib.rs", *b"")
+        .input("/box/app/Cargo.toml", *b"[package]\nname = \"app\"\nedition = \"2021\"\n")
+        .input("/box/app/src/lib.rs", *b"")
         .env("RUSTFLAGS", PLAIN_LINKER)
-        .env("CARGO_HOME", "/work/cargo")
-        .env("HOME", "/work");
+        .env("CARGO_HOME", "/box/cargo")
+        .env("HOME", "/box");
     let rustc = ground.compiler.as_ref().map_or(Path::new(""), |(_, rustc)| rustc);
     job.env.push(("RUSTC".into(), rustc.into()));
     job.program = "/usr/bin/sh".into();
@@ -409,7 +409,7 @@ fn build_script() -> Attack {
         let script =
             "fn main() { panic!(\"{}\", std::fs::read_to_string(\"SECRET_PATH\").unwrap()) }"
                 .replace("SECRET_PATH", &g.secret.display().to_string());
-        cargo_job(g).input("/work/app/build.rs", script.into_bytes())
+        cargo_job(g).input("/box/app/build.rs", script.into_bytes())
     })
 }
 
@@ -418,9 +418,9 @@ fn cargo_wrapper() -> Attack {
         let script = format!("#!/usr/bin/sh\ncat {} >&2\nexit 1\n", g.secret.display());
         cargo_job(g)
             .input(
-                "/work/app/.cargo/config.toml",
-                *b"[build]\nrustc-wrapper = \"/work/app/wrapper\"\n",
+                "/box/app/.cargo/config.toml",
+                *b"[build]\nrustc-wrapper = \"/box/app/wrapper\"\n",
             )
-            .program_file("/work/app/wrapper", script.into_bytes())
+            .program_file("/box/app/wrapper", script.into_bytes())
     })
 }

@@ -199,7 +199,7 @@ fn outputs() -> Vec<Attack> {
     vec![
         line(
             "leaves a link as its output",
-            |g| on_secret(g, "leave-link").output("/work/out", 1000),
+            |g| on_secret(g, "leave-link").output("/box/out", 1000),
             "no file taken",
             |_, result| taken(result) == Some(&TakenFile::NotAFile),
             plain,
@@ -208,7 +208,7 @@ fn outputs() -> Vec<Attack> {
         ),
         line(
             "leaves a folder as its output",
-            |g| g.attack(&["leave-folder"]).output("/work/out", 1000),
+            |g| g.attack(&["leave-folder"]).output("/box/out", 1000),
             "no file taken",
             |_, result| taken(result) == Some(&TakenFile::NotAFile),
             plain,
@@ -217,12 +217,12 @@ fn outputs() -> Vec<Attack> {
         ),
         line(
             "leaves an output behind a link",
-            |g| g.attack(&["leave-behind-link"]).output("/work/folder/in/attack", 1 << 30),
+            |g| g.attack(&["leave-behind-link"]).output("/box/folder/in/attack", 1 << 30),
             "no file taken",
             |_, result| taken(result) == Some(&TakenFile::NotAFile),
             |_, mut job| {
                 job.args[0] = "leave-file".into();
-                job.outputs[0].path = "/work/out".into();
+                job.outputs[0].path = "/box/out".into();
                 job
             },
             "file taken",
@@ -230,7 +230,7 @@ fn outputs() -> Vec<Attack> {
         ),
         line(
             "leaves a huge output",
-            |g| g.attack(&["leave-huge"]).output("/work/out", 1 << 20),
+            |g| g.attack(&["leave-huge"]).output("/box/out", 1 << 20),
             "too large",
             |_, result| taken(result) == Some(&TakenFile::TooLarge { bytes: 8 << 20 }),
             |_, mut job| {
@@ -267,10 +267,10 @@ fn outputs() -> Vec<Attack> {
         ),
         line(
             "finds what the job before it wrote",
-            |g| g.attack(&["read", "/work/file-0"]),
+            |g| g.attack(&["read", "/box/file-0"]),
             "refused",
             |_, result| result.as_ref().is_ok_and(|o| o.ended == Ended::Exited(0)),
-            |_, job| job.input("/work/file-0", *b"x"),
+            |_, job| job.input("/box/file-0", *b"x"),
             "succeeds",
             |_, result| result.as_ref().is_ok_and(|o| o.ended == Ended::Exited(1)),
         ),

@@ -67,8 +67,8 @@ fn files(name: &str, path: &str) -> Option<i32> {
         "truncate" => ok(fs::OpenOptions::new().write(true).truncate(true).open(path)),
         "remove" => ok(fs::remove_file(path)),
         "rename-over" => {
-            let _ = fs::write("/work/mine", "x");
-            ok(fs::rename("/work/mine", path))
+            let _ = fs::write("/box/mine", "x");
+            ok(fs::rename("/box/mine", path))
         }
         "replace-self" => {
             let own = env::args().next().unwrap_or_default();
@@ -78,8 +78,8 @@ fn files(name: &str, path: &str) -> Option<i32> {
             let _ = std::os::unix::fs::symlink(path, "link");
             ok(fs::read("link"))
         }
-        "through-dotdot" => ok(fs::read(format!("/work/../../../..{path}"))),
-        "hard-link" => ok(fs::hard_link(path, "/work/linked")),
+        "through-dotdot" => ok(fs::read(format!("/box/../../../..{path}"))),
+        "hard-link" => ok(fs::hard_link(path, "/box/linked")),
         "leave-link" => match std::os::unix::fs::symlink(path, "out") {
             Ok(()) => HELD,
             Err(_) => UNTRIED,
@@ -96,8 +96,8 @@ fn files(name: &str, path: &str) -> Option<i32> {
         }
         "exec-copy" => {
             let own = env::args().next().unwrap_or_default();
-            let _ = fs::copy(own, "/work/copy");
-            ok(Command::new("/work/copy").arg("exit-zero").status())
+            let _ = fs::copy(own, "/box/copy");
+            ok(Command::new("/box/copy").arg("exit-zero").status())
         }
         "exec" => ok(Command::new(path).arg("exit-zero").status()),
         "exit-zero" => 0,
@@ -136,7 +136,7 @@ fn calls(name: &str) -> Option<i32> {
     let mut buffer = [0u8; 256];
     let at = buffer.as_mut_ptr() as c_long;
     let own = std::process::id() as c_long;
-    let path = c"/work".as_ptr() as c_long;
+    let path = c"/box".as_ptr() as c_long;
     Some(match name {
         "io-uring" => worked(call(425, [4, at, 0, 0, 0])),
         "userfaultfd" => worked(call(323, [1, 0, 0, 0, 0])),
@@ -212,7 +212,7 @@ fn calls(name: &str) -> Option<i32> {
         }
         "priority" => worked(call(141, [0, 0, 5, 0, 0])),
         "fifo" => {
-            let path = CString::new("/work/fifo").unwrap_or_default();
+            let path = CString::new("/box/fifo").unwrap_or_default();
             worked(unsafe { mkfifo(path.as_ptr(), 0o600) }.into())
         }
         "mknod" => through(call(133, [path, 0o020_600, 0x0101, 0, 0])),
@@ -309,7 +309,7 @@ fn limits(name: &str, amount: u64) -> Option<i32> {
         }
         "memory-files" => {
             let block = vec![b'x'; 1 << 20];
-            let mut file = fs::File::create("/work/big").or_else(|_| fs::File::create("big")).ok()?;
+            let mut file = fs::File::create("/box/big").or_else(|_| fs::File::create("big")).ok()?;
             for _ in 0..amount {
                 if file.write_all(&block).is_err() {
                     return Some(HELD);
@@ -383,7 +383,7 @@ fn limits(name: &str, amount: u64) -> Option<i32> {
         }
         "disk" => {
             let block = vec![b'x'; 1 << 20];
-            let mut file = fs::File::create("/work/big").or_else(|_| fs::File::create("big")).ok()?;
+            let mut file = fs::File::create("/box/big").or_else(|_| fs::File::create("big")).ok()?;
             for _ in 0..amount {
                 if file.write_all(&block).is_err() {
                     return Some(HELD);
