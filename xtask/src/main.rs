@@ -5,6 +5,7 @@
 #![recursion_limit = "256"]
 
 mod bench_filter;
+mod bench_sandbox;
 mod bench_train;
 mod check;
 mod fuzz;
@@ -40,6 +41,8 @@ enum Verb {
     Fuzz(fuzz::Arguments),
     /// Run what takes too long for every change
     Nightly(nightly::Arguments),
+    /// Measure and attack the sandbox on this machine
+    Sandbox(bench_sandbox::Arguments),
     /// Make the archive of the programs, and try it in an empty Debian
     Release(release::Arguments),
 }
@@ -64,6 +67,7 @@ fn run(verb: Verb) -> miette::Result<()> {
         Verb::PeftLogits(arguments) => bench_train::write_logits(&arguments),
         Verb::Fuzz(arguments) => fuzz::run(&arguments),
         Verb::Nightly(arguments) => nightly::run(&arguments),
+        Verb::Sandbox(arguments) => bench_sandbox::run(&arguments),
         Verb::Release(arguments) => release::run(&arguments),
     }
 }
