@@ -4,6 +4,7 @@
 //! Next: `check/mod.rs` for the promises, `nightly/mod.rs` for the long checks.
 #![recursion_limit = "256"]
 
+mod bench_generate;
 mod bench_train;
 mod check;
 mod fuzz;
@@ -31,6 +32,8 @@ enum Verb {
     MakeBase(make_base::Arguments),
     /// Time the training step of the reference model, beside PyTorch and PEFT if given
     BenchTrain(bench_train::Arguments),
+    /// Time generation on the shipped base, beside transformers if given
+    BenchGenerate(bench_generate::Arguments),
     /// Write the logits of a base with an adapter, for tests/peers/peft_logits.py
     PeftLogits(bench_train::LogitsArguments),
     /// Run the fuzz targets of tests/fuzz
@@ -57,6 +60,7 @@ fn run(verb: Verb) -> miette::Result<()> {
         Verb::Advisories(arguments) => check::advisories(&arguments),
         Verb::MakeBase(arguments) => make_base::run(&arguments),
         Verb::BenchTrain(arguments) => bench_train::run(&arguments),
+        Verb::BenchGenerate(arguments) => bench_generate::run(&arguments),
         Verb::PeftLogits(arguments) => bench_train::write_logits(&arguments),
         Verb::Fuzz(arguments) => fuzz::run(&arguments),
         Verb::Nightly(arguments) => nightly::run(&arguments),
