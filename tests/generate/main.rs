@@ -2,6 +2,7 @@
 //! killing it loses nothing.
 
 mod chat;
+mod commands;
 mod kills;
 mod models;
 mod program;

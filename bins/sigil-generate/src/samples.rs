@@ -295,7 +295,8 @@ impl Observer for Writer<'_> {
             None => {
                 let text = if self.shows_text {
                     let Row { id, sample, finish_reason, .. } = &row;
-                    format!("── {id}, sample {sample} ({finish_reason})\n{}\n\n", plain(&row.text))
+                    let (id, text) = (plain(id), plain(&row.text));
+                    format!("── {id}, sample {sample} ({finish_reason})\n{text}\n\n")
                 } else {
                     row.line()
                 };
