@@ -5,6 +5,7 @@
 #![recursion_limit = "256"]
 
 mod bench_filter;
+mod bench_generate;
 mod bench_sandbox;
 mod bench_train;
 mod check;
@@ -35,6 +36,8 @@ enum Verb {
     BenchFilter(bench_filter::Arguments),
     /// Time the training step of the reference model, beside PyTorch and PEFT if given
     BenchTrain(bench_train::Arguments),
+    /// Time generation on the shipped base, beside transformers if given
+    BenchGenerate(bench_generate::Arguments),
     /// Write the logits of a base with an adapter, for tests/peers/peft_logits.py
     PeftLogits(bench_train::LogitsArguments),
     /// Run the fuzz targets of tests/fuzz
@@ -64,6 +67,7 @@ fn run(verb: Verb) -> miette::Result<()> {
         Verb::MakeBase(arguments) => make_base::run(&arguments),
         Verb::BenchFilter(arguments) => bench_filter::run(&arguments),
         Verb::BenchTrain(arguments) => bench_train::run(&arguments),
+        Verb::BenchGenerate(arguments) => bench_generate::run(&arguments),
         Verb::PeftLogits(arguments) => bench_train::write_logits(&arguments),
         Verb::Fuzz(arguments) => fuzz::run(&arguments),
         Verb::Nightly(arguments) => nightly::run(&arguments),

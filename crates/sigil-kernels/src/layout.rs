@@ -50,6 +50,27 @@ impl<B: Backend> SequenceLayout<B> {
         }
     }
 
+    /// Builds the layout of rows that continue documents: `(position of the first row, rows)` each.
+    pub fn continued(parts: &[(usize, usize)], device: &B::Device) -> Self {
+        let (mut document_starts, mut positions) = (vec![0u32], vec![]);
+        let (mut starts, mut ends) = (vec![], vec![]);
+        for &(first, rows) in parts {
+            let start = positions.len();
+            positions.extend((first..first + rows).map(|position| position as u32));
+            document_starts.push((start + rows) as u32);
+            starts.extend(std::iter::repeat_n(start as i32, rows));
+            ends.extend(std::iter::repeat_n((start + rows) as i32, rows));
+        }
+        let device_positions = positions.iter().map(|&p| p as i32).collect();
+        Self {
+            document_starts,
+            positions,
+            positions_tensor: int_vector(device_positions, device),
+            start_tensor: int_vector(starts, device),
+            end_tensor: int_vector(ends, device),
+        }
+    }
+
     /// Number of tokens in the batch.
     pub fn tokens(&self) -> usize {
         self.positions.len()

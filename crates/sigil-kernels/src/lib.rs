@@ -6,10 +6,13 @@
 //! the tests hold every override against the plain version, and the plain version against Burn's
 //! autodiff.
 //!
+//! [`Decoding`] adds what generation needs: rows that do not see each other, and cached attention.
+//!
 //! This crate knows no model structure and no training loop. Read [`kernels`] next.
 #![recursion_limit = "256"]
 
 pub mod cube;
+pub mod decoding;
 pub mod device;
 mod flex;
 pub mod kernels;
@@ -17,8 +20,11 @@ pub mod layout;
 pub mod matrix;
 pub mod plain;
 pub mod random;
+pub mod softmax;
 
 pub use cube::Gpu;
+pub use decoding::{CacheShape, Decoding, Span};
+pub use flex::{CpuCache, Panels};
 pub use kernels::{AdamW, AttentionShape, HeadLoss, Kernels, LoraInput, Product};
 pub use layout::{RotaryTable, SequenceLayout};
 pub use matrix::{FrozenMatrix, QuantizedTensor, ScaleTensors};

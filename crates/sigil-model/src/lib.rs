@@ -8,6 +8,7 @@
 //! | [`decoder`] | embedding, layers, head: loss, gradients, logits |
 //! | [`load`] | from model files to a decoder, quantizing while streaming |
 //! | [`adapter`] | LoRA parameters from and to PEFT adapters |
+//! | [`generate`] | text: cached keys and values, slots, sampling |
 //! | [`init`] | fresh weights: PEFT's LoRA initialization, a whole new model |
 //!
 //! There is no training loop here (see `sigil-qlora`) and no file format (see `sigil-weights`).
@@ -17,7 +18,7 @@
 pub mod adapter;
 pub mod decoder;
 pub mod error;
-pub mod greedy;
+pub mod generate;
 pub mod init;
 pub mod layer;
 pub mod linear;

@@ -159,6 +159,8 @@ macro_rules! kernels_on {
                 optimizer::adamw::<$runtime>(parameter, gradient, first, second, step)
             }
         }
+
+        crate::decoding::decode_plainly!(super::On<$runtime>);
     };
 }
 

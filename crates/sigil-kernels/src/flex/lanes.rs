@@ -10,7 +10,7 @@ const LANES: usize = 16;
 
 /// Runs `f` compiled for the best vector instructions of this machine.
 #[inline(always)]
-pub(super) fn vectorized<R>(f: impl FnOnce() -> R) -> R {
+pub(crate) fn vectorized<R>(f: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(f)
 }
 
@@ -47,7 +47,7 @@ pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
 
 /// `Σ x`.
 #[inline(always)]
-pub(super) fn sum(x: &[f32]) -> f32 {
+pub(crate) fn sum(x: &[f32]) -> f32 {
     let mut sums = [0.0f32; LANES];
     let body = x.chunks_exact(LANES);
     let tail: f32 = body.remainder().iter().sum();
@@ -61,7 +61,7 @@ pub(super) fn sum(x: &[f32]) -> f32 {
 
 /// The largest element, or negative infinity of none.
 #[inline(always)]
-pub(super) fn max(x: &[f32]) -> f32 {
+pub(crate) fn max(x: &[f32]) -> f32 {
     let mut tops = [f32::NEG_INFINITY; LANES];
     let body = x.chunks_exact(LANES);
     let tail = body.remainder().iter().fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a });
@@ -89,7 +89,7 @@ fn fold(mut sums: [f32; LANES]) -> f32 {
 ///
 /// Cephes' `expf`: reduction by `ln 2` in two parts and a polynomial of degree five.
 #[inline(always)]
-pub(super) fn exp(x: f32) -> f32 {
+pub(crate) fn exp(x: f32) -> f32 {
     const MAGIC: f32 = 12_582_912.0; // 1.5 · 2²³: adding it rounds to an integer in the low bits.
     let x = x.clamp(-87.0, 88.0);
     let shifted = x * std::f32::consts::LOG2_E + MAGIC;

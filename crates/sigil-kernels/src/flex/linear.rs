@@ -42,7 +42,7 @@ pub(super) fn with_weight<R>(weight: &FrozenMatrix<Cpu>, f: impl FnOnce(&[f32]) 
     }
 }
 
-fn with_scratch<R>(length: usize, f: impl FnOnce(&mut [f32]) -> R) -> R {
+pub(super) fn with_scratch<R>(length: usize, f: impl FnOnce(&mut [f32]) -> R) -> R {
     // Taken out while in use, so that a task stolen by this thread meanwhile finds an empty one.
     let mut scratch = SCRATCH.take();
     if scratch.len() < length {
@@ -99,13 +99,13 @@ fn decode(weight: &QuantizedTensor<Cpu>, out: &mut [f32]) {
 
 /// The scales as slices.
 #[expect(clippy::large_enum_variant, reason = "one lives on the stack for one call")]
-enum Scales {
+pub(super) enum Scales {
     Plain(View),
     Nested { codes: View, absmax: View, levels: View, offset: f32, group_size: usize },
 }
 
 impl Scales {
-    fn of(scales: &ScaleTensors<Cpu>) -> Self {
+    pub(super) fn of(scales: &ScaleTensors<Cpu>) -> Self {
         match scales {
             ScaleTensors::Plain(absmax) => Self::Plain(View::of(absmax)),
             ScaleTensors::Nested { codes, absmax, levels, offset, group_size } => Self::Nested {
@@ -120,7 +120,7 @@ impl Scales {
 
     /// Scale of block `index`.
     #[inline(always)]
-    fn at(&self, index: usize) -> f32 {
+    pub(super) fn at(&self, index: usize) -> f32 {
         match self {
             Self::Plain(absmax) => absmax.slice::<f32>()[index],
             Self::Nested { codes, absmax, levels, offset, group_size } => {

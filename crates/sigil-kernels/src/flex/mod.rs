@@ -6,21 +6,26 @@
 //! model, so another model may differ in the last bits.
 
 mod attention;
+mod cache;
 mod elementwise;
 mod gemm;
 mod head;
-mod lanes;
+pub(crate) mod lanes;
 mod linear;
 mod norm;
 mod optimizer;
+mod panels;
 mod rotary;
 mod view;
+
+pub use cache::CpuCache;
+pub use panels::Panels;
 
 use burn::tensor::DType;
 
 use crate::{
-    AdamW, AttentionShape, Cpu, FrozenMatrix, HeadLoss, IntVector, Kernels, Matrix, Product,
-    QuantizedTensor, RotaryTable, SequenceLayout, Vector, plain,
+    AdamW, AttentionShape, CacheShape, Cpu, Decoding, FrozenMatrix, HeadLoss, IntVector, Kernels,
+    Matrix, Product, QuantizedTensor, RotaryTable, SequenceLayout, Span, Vector, plain,
 };
 
 /// True when every tensor is f32, so that the slice versions apply.
@@ -214,5 +219,45 @@ impl Kernels for Cpu {
         step: AdamW,
     ) -> (Matrix<Self>, Matrix<Self>, Matrix<Self>) {
         optimizer::adamw(parameter, gradient, first, second, step)
+    }
+}
+
+impl Decoding for Cpu {
+    type RowWeight = Panels;
+    type Cache = CpuCache;
+
+    fn row_weight(weight: FrozenMatrix<Self>) -> Panels {
+        Panels::of(weight)
+    }
+
+    fn row_linear(
+        x: &Matrix<Self>,
+        weight: &Panels,
+        accumulator: Option<Matrix<Self>>,
+    ) -> Matrix<Self> {
+        panels::row_linear(x, weight, accumulator)
+    }
+
+    fn cache(shape: CacheShape, _device: &Self::Device) -> CpuCache {
+        CpuCache::new(shape)
+    }
+
+    fn cached_attention(
+        q: &Matrix<Self>,
+        k: &Matrix<Self>,
+        v: &Matrix<Self>,
+        cache: &mut CpuCache,
+        spans: &[Span],
+        shape: AttentionShape,
+    ) -> Matrix<Self> {
+        cache::attention(q, k, v, cache, spans, shape)
+    }
+
+    fn copy_slot(cache: &mut CpuCache, from: usize, to: usize, positions: usize) {
+        cache.copy_slot(from, to, positions);
+    }
+
+    fn in_pool<R: Send>(f: impl FnOnce() -> R + Send) -> R {
+        rayon::scope(|_| f())
     }
 }

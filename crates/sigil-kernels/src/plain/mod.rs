@@ -2,6 +2,7 @@
 //! tested against, and what a backend without own kernels runs.
 
 mod attention;
+mod cache;
 mod elementwise;
 mod head;
 mod linear;
@@ -10,6 +11,7 @@ mod optimizer;
 mod rotary;
 
 pub use attention::{attention, attention_backward};
+pub use cache::{PlainCache, cached_attention};
 pub use elementwise::{
     add_bias, add_noise, dropout, embed, embed_backward, swiglu, swiglu_backward,
 };

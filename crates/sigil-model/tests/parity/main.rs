@@ -8,5 +8,7 @@
 
 mod families;
 mod fixture;
+mod generation;
 mod quantized_checkpoints;
+mod sampling;
 mod training;

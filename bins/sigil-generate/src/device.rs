@@ -1,0 +1,42 @@
+//! Chooses the device.
+
+use sigil_kernels::device::probe_cuda;
+
+use crate::{exit::Failure, places::Places};
+
+/// What is computed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Chosen {
+    /// The CPU.
+    Cpu,
+    /// The CUDA device with this index.
+    Cuda(usize),
+}
+
+/// Chooses by the name; `auto` falls back to the CPU.
+pub(crate) fn choose(name: &str, places: &Places) -> Result<Chosen, Failure> {
+    let cuda_path = places.cuda_path.as_deref();
+    let index = match name {
+        "cpu" => return Ok(Chosen::Cpu),
+        "auto" => {
+            let found = probe_cuda(cuda_path).is_ok_and(|devices| !devices.is_empty());
+            return Ok(if found { Chosen::Cuda(0) } else { Chosen::Cpu });
+        }
+        "cuda" => 0,
+        other => match other.strip_prefix("cuda:").and_then(|index| index.parse().ok()) {
+            Some(index) => index,
+            None => {
+                let message = format!("`--device {other}` is no device");
+                return Err(Failure::new(2, message).hint("use auto, cpu or cuda:0"));
+            }
+        },
+    };
+    let devices = probe_cuda(cuda_path).map_err(|error| {
+        Failure::new(8, format!("`--device cuda:{index}`: {error}")).hint(error.hint())
+    })?;
+    if index < devices.len() {
+        return Ok(Chosen::Cuda(index));
+    }
+    let message = format!("`--device cuda:{index}`: there are {} devices", devices.len());
+    Err(Failure::new(8, message).hint("use auto or cuda:0"))
+}
