@@ -61,6 +61,7 @@ impl Workplace {
             "dataset.names=[\"data\"]",
             "dataset.min_length=10",
             "sequence.max_length=48",
+            "evaluation.groups=[]",
             "evaluation.fraction=0.25",
             "evaluation.max_rows=2",
             "evaluation.every_steps=3",

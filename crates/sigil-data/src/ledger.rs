@@ -20,6 +20,8 @@ const EXAMPLES_PER_REASON: usize = 3;
 pub enum Stage {
     /// Reading files into rows.
     Read,
+    /// At most so many rows of one group.
+    Share,
     /// Exact and near duplicates.
     Dedup,
     /// Training rows too close to held-out ones.
@@ -51,6 +53,8 @@ pub enum Reason {
     BenchFile,
     /// Weight (its own times that of its task) of zero or less.
     ZeroWeight,
+    /// Its group has given as many rows as it may.
+    OverShare,
     /// Equal to an earlier row but for white space.
     ExactDuplicate,
     /// Close to an earlier row.
@@ -185,6 +189,7 @@ impl Stage {
     fn name(self) -> &'static str {
         match self {
             Self::Read => "read",
+            Self::Share => "share of each group",
             Self::Dedup => "duplicates",
             Self::HeldOut => "held-out check",
             Self::Tokenize => "tokenize",
@@ -205,6 +210,7 @@ impl Reason {
             Self::ExampleFile => "examples",
             Self::BenchFile => "benchmarks",
             Self::ZeroWeight => "with weight 0",
+            Self::OverShare => "over their group's share",
             Self::ExactDuplicate => "exact duplicates",
             Self::NearDuplicate => "near duplicates",
             Self::NearHeldOut => "close to held-out rows",

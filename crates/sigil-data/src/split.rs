@@ -61,9 +61,10 @@ impl SplitError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Fraction { .. } => None,
-            Self::UnknownGroup { .. } => {
-                Some("name crates without their versions, as they stand in Cargo.lock")
-            }
+            Self::UnknownGroup { .. } => Some(
+                "`evaluation.groups` names crates without their versions, as in Cargo.lock; with \
+                     other data set `evaluation.groups=[]` and a fraction",
+            ),
             Self::NothingToTrain { .. } => {
                 Some("hold out fewer groups, or give the data more than one group")
             }

@@ -1,3 +1,5 @@
+//! Facts and verdicts about Rust source.
+//!
 #![doc = include_str!("../README.md")]
 //!
 //! # Where to read on in the source

@@ -9,8 +9,8 @@ use sigil_config::{EvaluationSettings, HoldOutBy, Settings};
 use sigil_data::{
     CacheOutcome, ColumnNames, Digest, DocumentSet, DocumentSettings, HeldOut, Ledger, LongRows,
     PathRules, ReadSettings, Row, RowSplit, SourceSpec, SplitRows, TokenCache, Tokenizer,
-    build_documents, read_sources, remove_duplicates, remove_near_held_out, split_rows,
-    tokenize_cached,
+    build_documents, limit_groups, read_sources, remove_duplicates, remove_near_held_out,
+    split_rows, tokenize_cached,
 };
 
 use crate::TrainError;
@@ -54,6 +54,10 @@ pub fn prepare(
     let mut ledger = Ledger::new();
     let read = read_settings(settings, places);
     let rows = read_sources(&specs(&settings.dataset.names), &read, &mut ledger)?;
+    let rows = match settings.dataset.max_rows_per_group {
+        Some(most) => limit_groups(rows, most, &mut ledger),
+        None => rows,
+    };
     let rows = remove_duplicates(rows, true, &mut ledger);
     let evaluation = &settings.evaluation;
     let SplitRows { train, evaluation: mut held_out, .. } =

@@ -56,6 +56,10 @@ mod root;
 mod select;
 mod supervise;
 #[path = "init/wire.rs"]
+#[cfg_attr(
+    not(feature = "controls"),
+    expect(dead_code, reason = "only the controls name every layer; the helper knows all of them")
+)]
 mod wire;
 
 pub use backend::{

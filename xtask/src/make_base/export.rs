@@ -78,7 +78,7 @@ fn card(step: u64, tokens: u64, loss: Option<f64>) -> String {
          It exists so that the quickstart and the tests have a real model that learns something \
          in minutes on a CPU. It is no assistant: it has seen code only, and little of it.\n\n\
          The crates it was trained on, with versions, checksums and licences, are listed in \
-         `xtask/src/make_base/corpus/corpus.tsv`; none of them is a dependency of this workspace. \
+         `xtask/src/make_base/corpus/corpus.tsv`; none of them was a dependency of this workspace when it was made, nor of the families that the quickstart holds out. \
          The recipe is `docs/guides/make-base.md`.\n"
     )
 }

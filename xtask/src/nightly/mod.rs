@@ -34,6 +34,8 @@ enum Stage {
     Command(Command),
     /// The fuzz targets.
     Fuzz(u32),
+    /// Every attack on every backend that can be had here.
+    Attacks,
 }
 
 /// Runs the stages.
@@ -56,13 +58,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         let started = Instant::now();
         let passed = match stage {
             Stage::Command(mut command) => command.status().into_diagnostic()?.success(),
-            Stage::Fuzz(seconds) => match crate::fuzz::fuzz_all(seconds) {
-                Ok(()) => true,
-                Err(report) => {
-                    println!("{report}");
-                    false
-                }
-            },
+            Stage::Fuzz(seconds) => told(crate::fuzz::fuzz_all(seconds)),
+            Stage::Attacks => told(crate::bench_sandbox::attacks()),
         };
         table.push((name, passed, started.elapsed().as_secs()));
     }
@@ -73,6 +70,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         0 => Ok(()),
         failed => bail!("{failed} of {} stages failed", table.len()),
     }
+}
+
+/// Tells a failure and goes on.
+fn told(result: Result<()>) -> bool {
+    if let Err(report) = &result {
+        println!("{report}");
+    }
+    result.is_ok()
 }
 
 /// The stages, in the order they run.
@@ -89,6 +94,7 @@ fn stages(arguments: &Arguments) -> Vec<(&'static str, &'static str, Stage)> {
     lavapipe.current_dir(repository());
     vec![
         ("kills", "the training program killed at random moments", Stage::Command(kills)),
+        ("attacks", "every attack on every sandbox backend", Stage::Attacks),
         ("fuzz", "every fuzz target", Stage::Fuzz(arguments.fuzz_seconds)),
         ("lavapipe", "the CUDA kernels on a software GPU", Stage::Command(lavapipe)),
     ]

@@ -46,6 +46,10 @@ pub struct DatasetSettings {
     /// How many idiomatic marks are wanted for each mark of low quality.
     #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub idiomatic_quality_ratio: f64,
+    /// Take at most this many rows of one crate or repository, chosen by a hash of their places, so
+    /// that large ones do not drown the others. Not set: all.
+    #[schemars(range(min = 1))]
+    pub max_rows_per_group: Option<usize>,
     /// Seed of the row order. Not set: rows stay in the order of their source.
     pub shuffle_seed: Option<u64>,
     /// How several sources are mixed.
@@ -76,6 +80,7 @@ impl Default for DatasetSettings {
             prefer_idiomatic: false,
             prefer_documented: false,
             idiomatic_quality_ratio: 2.0,
+            max_rows_per_group: None,
             shuffle_seed: None,
             interleave_mode: InterleaveMode::Sequential,
             dataset_weights: BTreeMap::new(),

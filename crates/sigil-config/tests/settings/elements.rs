@@ -28,6 +28,7 @@ const ELEMENTS: &[(&str, &[&str], &[&str])] = &[
     ("dataset.columns.path", &["file"], &[]),
     ("dataset.use_cache", &["true", "false", "1", "0"], &["yes", "2", "", "null"]),
     ("dataset.cache_dir", &["~/cache", "/cache", "null"], &[]),
+    ("dataset.max_rows_per_group", &["1", "null"], &["0", "-1"]),
     ("dataset.min_length", &["1", "64"], &["0", "-1", "1.5", "many", "300000"]),
     ("dataset.max_length", &["64", "1000000"], &["0", "63"]),
     ("dataset.exclude_tests", &["true", "false"], &["maybe"]),
