@@ -5,10 +5,10 @@
 //! disagreed was read. The files themselves belong to their authors and lie in cargo's registry.
 
 mod oracle;
+mod registry;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
 
 use sigil_filter::{Filter, Row, RuleSet};
 
@@ -39,18 +39,9 @@ fn listed() -> Vec<Listed<'static>> {
     rows.collect()
 }
 
-/// The folders of unpacked crates.
-fn registries() -> Vec<PathBuf> {
-    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-    let home = home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
-    let sources = home.expect("cargo has a home").join("registry").join("src");
-    let entries = fs::read_dir(sources).expect("`cargo fetch` unpacked the dependencies");
-    entries.map(|entry| entry.expect("the registry can be read").path()).collect()
-}
-
 /// The listed files that are here, with their texts.
 fn found() -> Vec<(Listed<'static>, String)> {
-    let registries = registries();
+    let registries = registry::folders();
     let all = listed();
     let count = all.len();
     let read = |file: &Listed<'_>| {
