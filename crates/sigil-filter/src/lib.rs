@@ -1,3 +1,5 @@
+//! Says what a piece of Rust code is, and whether it is worth training on. It reads no data sets.
+//!
 #![doc = include_str!("../README.md")]
 //!
 //! # Where to read on in the source

@@ -2,12 +2,12 @@
 //!
 //! `hand-checked.tsv` lists files of crates that this workspace's `Cargo.lock` pins, chosen by the
 //! hash of their names. The answers come from the oracle, and every file where it and the filter
-//! disagreed was read. The column `read` says which files were read whole by someone who answered
-//! before looking at the list: those of at most 5,000 bytes, in the order of the hash of crate,
-//! version and path. In one of the 42 the answers differed, and the reader had missed a comment.
-//! `tests-by-macro` marks files whose tests stand in the
-//! body of a macro or come from one: the list says no, as the filter does by its documentation.
-//! The files themselves belong to their authors and lie in cargo's registry.
+//! disagreed was read. The column `read` says which files someone read whole and answered from the
+//! code: those of at most 5,000 bytes, in the order of the hash of crate, version and path. In one of
+//! the 42 that answer differed from the list, and the reader had missed a comment. `tests-by-macro`
+//! marks files whose tests stand in the body of a macro or come from one: the list says no, as the
+//! filter does by its documentation. The files themselves belong to their authors and lie in cargo's
+//! registry.
 
 mod oracle;
 mod registry;
