@@ -4,11 +4,16 @@ Reads rows (JSON lines with `path` and `content`), decides each with the two shi
 configurations, and prints the figures as JSON. Its patterns are the predecessor's, defects
 included: `#[cfg\\(test\\)]` is a character class here as it was there.
 
-    python3 predecessor_filter.py ROWS.jsonl [--original data_filters.py]
+    python3 predecessor_filter.py ROWS.jsonl [--original data_filters.py] [--parquet FILE]
 
-With `--original`, every decision and reason is compared with that file's `filter_rust_code`.
+With `--original`, every decision and reason is compared with that file's `filter_rust_code`. With
+`--parquet`, the rows' contents are written to that file without paths, as its main data set has
+them, and the way from parquet to kept rows is measured, too: `datasets` streaming one data set, each
+row decided with its reason, as the predecessor's `stream_rust` does. Without `pyarrow` and
+`datasets` that part is left out.
 """
 
+import argparse
 import importlib.util
 import json
 import re
@@ -101,15 +106,77 @@ def load_original(path):
     return module.filter_rust_code
 
 
-def main():
-    with open(sys.argv[1], encoding="utf-8", newline="\n") as lines:
-        rows = [json.loads(line) for line in lines]
-    original = load_original(sys.argv[3]) if sys.argv[2:3] == ["--original"] else None
+def write_parquet(rows, path):
+    """Writes the contents in the row groups and compression that the Hub's files have."""
+    import pyarrow
+    import pyarrow.parquet
+
+    table = pyarrow.table({"content": [row["content"] for row in rows]})
+    pyarrow.parquet.write_table(table, path, compression="snappy", row_group_size=1000)
+
+
+def stream(path, options):
+    """Yields kept rows, and counts the reasons of the others."""
+    import datasets
+
+    reasons = {}
+    rows = datasets.load_dataset("parquet", data_files=path, split="train", streaming=True)
+    for row in rows:
+        code = row.get("content", "")
+        reason = decide(code, row.get("path", ""), **options)
+        if reason == "passed":
+            yield {"text": code}
+        else:
+            reasons[reason] = reasons.get(reason, 0) + 1
+
+
+def measure(work):
+    """Gives the result of `work`, CPU seconds of all threads, and wall seconds."""
+    cpu, wall = time.process_time(), time.perf_counter()
+    result = work()
+    return result, time.process_time() - cpu, time.perf_counter() - wall
+
+
+def from_parquet(rows, path, bytes_judged):
+    """Measures the way from parquet to kept rows; gives nothing where a package is missing."""
+    if not (importlib.util.find_spec("pyarrow") and importlib.util.find_spec("datasets")):
+        return []
+    write_parquet(rows, path)
     figures = []
+    # The first use imports the packages; that is not what is compared.
+    sum(1 for _ in stream(path, PRESETS["phase1"]))
     for preset, options in PRESETS.items():
-        cpu, wall = time.process_time(), time.perf_counter()
-        reasons = [decide(row["content"], row["path"], **options) for row in rows]
-        cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+        kept, cpu, wall = measure(lambda: sum(1 for _ in stream(path, options)))
+        figures.append(figure(preset, kept, bytes_judged, cpu, wall))
+    return figures
+
+
+def figure(preset, kept, bytes_judged, cpu, wall, differs=None):
+    return {
+        "preset": preset,
+        "kept": kept,
+        "bytes": bytes_judged,
+        "cpu_secs": cpu,
+        "wall_secs": wall,
+        "differs_from_original": differs,
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("rows")
+    parser.add_argument("--original")
+    parser.add_argument("--parquet")
+    arguments = parser.parse_args()
+    with open(arguments.rows, encoding="utf-8", newline="\n") as lines:
+        rows = [json.loads(line) for line in lines]
+    bytes_judged = sum(len(row["content"].encode()) for row in rows)
+    original = load_original(arguments.original) if arguments.original else None
+    function = []
+    for preset, options in PRESETS.items():
+        reasons, cpu, wall = measure(
+            lambda: [decide(row["content"], row["path"], **options) for row in rows]
+        )
         differs = None
         if original:
             theirs = [
@@ -117,17 +184,11 @@ def main():
                 for row in rows
             ]
             differs = sum(1 for ours, other in zip(reasons, theirs) if ours != other)
-        figures.append(
-            {
-                "preset": preset,
-                "kept": reasons.count("passed"),
-                "bytes": sum(len(row["content"].encode()) for row in rows),
-                "cpu_secs": cpu,
-                "wall_secs": wall,
-                "differs_from_original": differs,
-            }
-        )
-    json.dump(figures, sys.stdout)
+        function.append(figure(preset, reasons.count("passed"), bytes_judged, cpu, wall, differs))
+    # The original was imported with a stub in the place of the real package.
+    sys.modules.pop("datasets", None)
+    end_to_end = from_parquet(rows, arguments.parquet, bytes_judged) if arguments.parquet else []
+    json.dump({"function": function, "end_to_end": end_to_end}, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-//! Facts and verdicts about Rust source.
+//! Says what a piece of Rust code is, and whether it is worth training on. It reads no data sets.
 //!
 #![doc = include_str!("../README.md")]
 //!

@@ -14,6 +14,8 @@ pub(super) enum Error {
     Missing(String),
     #[error("the predecessor's rules in Python failed: {0}")]
     Python(String),
+    #[error("the corpus as parquet cannot be read: {0}")]
+    Parquet(String),
     #[error("{}: {what}", path.display())]
     Manifest { path: PathBuf, what: String },
 }

@@ -9,6 +9,7 @@
 mod cases;
 mod command;
 mod corpus;
+mod end_to_end;
 mod error;
 mod python;
 mod report;

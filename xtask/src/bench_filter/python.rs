@@ -1,4 +1,5 @@
-//! The predecessor's rule function in Python, over the same files.
+//! The predecessor in Python, over the same files: its rule function, and its way from parquet to
+//! kept rows. Next: `end_to_end.rs` for our way.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -31,7 +32,16 @@ impl PythonCase {
     }
 }
 
-/// Runs the port over the files, which are written to one file under `work`.
+/// What the port measured.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct PythonCases {
+    /// The rule function over rows in memory.
+    pub(super) function: Vec<PythonCase>,
+    /// From parquet to kept rows; empty where `pyarrow` or `datasets` is missing.
+    pub(super) end_to_end: Vec<PythonCase>,
+}
+
+/// Runs the port over the files, which are written to one file under `work`, and to `parquet`.
 ///
 /// # Errors
 /// No Python, or a port that fails.
@@ -39,8 +49,9 @@ pub(super) fn run(
     python: &Path,
     original: Option<&Path>,
     work: &Path,
+    parquet: &Path,
     files: &[&File],
-) -> Result<Vec<PythonCase>, Error> {
+) -> Result<PythonCases, Error> {
     let mut rows = String::new();
     for file in files {
         // The predecessor judges text; what is not UTF-8 never reaches it.
@@ -52,7 +63,7 @@ pub(super) fn run(
     let path = work.join("filter-rows.jsonl");
     std::fs::write(&path, rows).map_err(Error::file("write", &path))?;
     let mut command = Command::new(python);
-    command.arg(PORT).arg(&path);
+    command.arg(PORT).arg(&path).arg("--parquet").arg(parquet);
     if let Some(original) = original {
         command.arg("--original").arg(original);
     }

@@ -4,20 +4,22 @@ use serde::Serialize;
 
 use super::cases::{Case, Difference};
 use super::corpus::Stratum;
-use super::python::PythonCase;
+use super::python::{PythonCase, PythonCases};
 
 /// The figures of one stratum.
 #[derive(Debug, Serialize)]
 pub(super) struct StratumReport {
     pub(super) stratum: Stratum,
     pub(super) cases: Vec<Case>,
-    pub(super) python: Vec<PythonCase>,
+    pub(super) python: PythonCases,
     pub(super) differences: Vec<Difference>,
 }
 
 /// All figures.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
+    /// One file in so many was taken.
+    pub(super) one_file_in: usize,
     pub(super) corpus_sha256: String,
     pub(super) files: usize,
     pub(super) bytes: usize,
@@ -29,10 +31,11 @@ impl Report {
     /// Writes a table per stratum.
     pub(super) fn table(&self) -> String {
         let mut text = format!(
-            "corpus: {} files, {:.1} MB, sha256 {}\nload average: {}\n",
+            "corpus: {} files, {:.1} MB, sha256 {}\none file in: {}\nload average: {}\n",
             self.files,
             self.bytes as f64 / 1e6,
             self.corpus_sha256,
+            self.one_file_in,
             self.load_average,
         );
         for stratum in &self.strata {
@@ -69,22 +72,8 @@ impl StratumReport {
                 case.parsed_mb_per_cpu_sec(),
             ));
         }
-        for case in &self.python {
-            text.push_str(&format!(
-                "{:<30} {:>7} {:>8.2} {:>9.2} {:>9.1} {:>7.1}\n",
-                format!("Python, {}", case.preset),
-                1,
-                case.cpu_secs,
-                case.wall_secs,
-                case.mb_per_cpu_sec(),
-                percent(case.kept, self.cases.first().map_or(0, |first| first.files)),
-            ));
-            if let Some(differs) = case.differs_from_original {
-                text.push_str(&format!(
-                    "    files that the original decides otherwise: {differs}\n"
-                ));
-            }
-        }
+        self.python_rows(&mut text, "Python", &self.python.function);
+        self.python_rows(&mut text, "Python, parquet", &self.python.end_to_end);
         self.ratios(&mut text);
         text.push_str(&format!(
             "verdicts without the tree that differ from the tree's: {}\n",
@@ -103,6 +92,25 @@ impl StratumReport {
         text
     }
 
+    fn python_rows(&self, text: &mut String, way: &str, cases: &[PythonCase]) {
+        for case in cases {
+            text.push_str(&format!(
+                "{:<30} {:>7} {:>8.2} {:>9.2} {:>9.1} {:>7.1}\n",
+                format!("{way}, {}", case.preset),
+                1,
+                case.cpu_secs,
+                case.wall_secs,
+                case.mb_per_cpu_sec(),
+                percent(case.kept, self.cases.first().map_or(0, |first| first.files)),
+            ));
+            if let Some(differs) = case.differs_from_original {
+                text.push_str(&format!(
+                    "    files that the original decides otherwise: {differs}\n"
+                ));
+            }
+        }
+    }
+
     fn ratios(&self, text: &mut String) {
         let find = |name: &str, threads: usize| {
             self.cases.iter().find(|case| case.name == name && case.threads == threads)
@@ -114,10 +122,15 @@ impl StratumReport {
             text.push_str(&format!("all facts beyond the parse: {:.0} % of it\n", 100.0 * walk));
         }
         for preset in ["phase1", "phase2"] {
-            let python = self.python.iter().find(|case| case.preset == preset);
-            if let (Some(ours), Some(python)) = (find(&format!("{preset}, decide"), 1), python) {
-                let ratio = ours.mb_per_cpu_sec() / python.mb_per_cpu_sec();
-                text.push_str(&format!("{preset} beside Python, per CPU second: {ratio:.2} x\n"));
+            for (ours, cases) in [
+                (format!("{preset}, decide"), &self.python.function),
+                (format!("parquet, {preset}"), &self.python.end_to_end),
+            ] {
+                let python = cases.iter().find(|case| case.preset == preset);
+                if let (Some(case), Some(python)) = (find(&ours, 1), python) {
+                    let ratio = case.mb_per_cpu_sec() / python.mb_per_cpu_sec();
+                    text.push_str(&format!("{ours} beside Python, per CPU second: {ratio:.2} x\n"));
+                }
             }
         }
         if let (Some(one), Some(two)) = (find("strict, decide", 1), find("strict, decide", 2)) {

@@ -164,7 +164,7 @@ mod tests {
     fn placeholders_and_words_do_not() {
         assert_eq!(found(&format!("\"ghp_{}\"", "x".repeat(36))), 0);
         assert_eq!(found("\"sk-learn and AKIA\""), 0);
-        assert_eq!(found(&format!("\"-----BEGIN {} KEY-----\"", "PRIVATE")), 0);
+        assert_eq!(found(&format!("\"-----BEGIN{}PRIVATE KEY-----\"", " ")), 0);
     }
 
     #[test]
