@@ -90,7 +90,7 @@ fn a_run_that_never_began_leaves_no_folder() {
 #[test]
 fn a_run_that_does_not_fit_into_memory() {
     let place = Workplace::new();
-    let set = ["--set", "train.micro_batch_size=1000000"];
+    let set = ["--set", "train.micro_batch_size=250000"];
     let words = ["can be had", "activations", "train.micro_batch_size", "checkpoint_policy"];
     refused(&place, &set, 9, &words);
     assert!(!place.path().join("out").exists(), "nothing was begun");
