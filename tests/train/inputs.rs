@@ -24,7 +24,8 @@ fn wrong_settings() {
     refused(&place, &set("train.log_backend=wandb"), 3, &["wandb", "tensorboard"]);
     refused(&place, &set("lora.target_modules=[\"w_proj\"]"), 3, &["w_proj"]);
     refused(&place, &set("train.warmup_steps=100"), 3, &["train.warmup_steps"]);
-    refused(&place, &set("dataset.prefer_idiomatic=true"), 3, &["dataset.prefer_idiomatic"]);
+    let stream = ["--set", "dataset.shuffle=full", "--set", "dataset.use_cache=false"];
+    refused(&place, &stream, 3, &["dataset.shuffle", "dataset.use_cache"]);
     let name = place.file("wrong.toml", "[train]\nlearning_rate = \"fast\"\n[lorra]\nr = 1\n");
     let words = ["wrong.toml:2", "learning_rate", "lorra", "lora"];
     refused(&place, &["--config", &name], 3, &words);

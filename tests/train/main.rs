@@ -3,7 +3,11 @@
 #![expect(clippy::print_stderr, reason = "a test prints what it measured")]
 
 mod commands;
+#[expect(dead_code, reason = "not every fault is needed here")]
+#[path = "../fake_hub/mod.rs"]
+mod fake_hub;
 mod inputs;
 mod kills;
+mod phases;
 mod program;
 mod runs;

@@ -4,6 +4,8 @@
 //! Next: `check/mod.rs` for the promises, `nightly/mod.rs` for the long checks.
 #![recursion_limit = "256"]
 
+mod bench_eval;
+mod bench_expert;
 mod bench_filter;
 mod bench_generate;
 mod bench_sandbox;
@@ -32,6 +34,10 @@ enum Verb {
     Advisories(check::AdvisoryArguments),
     /// Make the small base model that the quickstart fine-tunes: its corpus and its tokenizer
     MakeBase(make_base::Arguments),
+    /// Time judging a sample, beside the predecessor's way and the bare compiler
+    BenchEval(bench_eval::Arguments),
+    /// Expert iteration on the shipped base with several seeds, as one table
+    BenchExpert(bench_expert::Arguments),
     /// Time the filter over a corpus, beside its parser and the predecessor's rules in Python
     BenchFilter(bench_filter::Arguments),
     /// Time the training step of the reference model, beside PyTorch and PEFT if given
@@ -65,6 +71,8 @@ fn run(verb: Verb) -> miette::Result<()> {
         Verb::Check(arguments) => check::check(&arguments),
         Verb::Advisories(arguments) => check::advisories(&arguments),
         Verb::MakeBase(arguments) => make_base::run(&arguments),
+        Verb::BenchEval(arguments) => bench_eval::run(&arguments),
+        Verb::BenchExpert(arguments) => bench_expert::run(&arguments),
         Verb::BenchFilter(arguments) => bench_filter::run(&arguments),
         Verb::BenchTrain(arguments) => bench_train::run(&arguments),
         Verb::BenchGenerate(arguments) => bench_generate::run(&arguments),

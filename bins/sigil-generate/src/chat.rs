@@ -12,6 +12,7 @@ use std::{
     },
 };
 
+use sigil_data::RowEncoder;
 use sigil_kernels::{Cpu, CudaDevice, DType, Decoding, Gpu};
 use sigil_model::generate::{
     GenerateError, Generator, GeneratorShape, Observer, Request, Sample, Sampling, Settings, Stop,
@@ -27,8 +28,8 @@ use crate::{
     model,
     places::Places,
     plain::plain,
-    prompt_tokens,
-    samples::{MAX_NEW_TOKENS, sampling, set_threads, stop_flag, tell_template},
+    prompt_tokens::{self, PromptSettings},
+    samples::{MAX_NEW_TOKENS, sampling, set_threads, stop_flag},
 };
 
 /// Longest conversation, in tokens, where the model could hold a longer one.
@@ -55,11 +56,18 @@ pub(crate) fn run(arguments: &Arguments, chat: &ChatArguments) -> Result<ExitCod
     let chosen = device::choose(&arguments.model.device, &places)?;
     let folders = model::find(&arguments.model, &places)?;
     let described = load::describe(&folders, &arguments.model)?;
-    tell_template(&described.tokenizer, arguments.model.raw);
     let capacity = described.config.max_position_embeddings.min(MOST_POSITIONS);
+    let positions = described.config.max_position_embeddings;
+    let settings =
+        PromptSettings::new(&described.tokenizer, positions, arguments.model.chat_template);
+    let encoder = settings.talk(&described.tokenizer)?;
+    if encoder.is_none() {
+        eprintln!("note: no chat template is used; the turns are given to the model line by line");
+    }
     let stop_tokens = prompt_tokens::stop_tokens(
         &described.tokenizer,
         &described.stop_tokens,
+        encoder.as_ref().map(|encoder| encoder.stop_token()).transpose()?,
         &arguments.sampling.stop_token,
     )?;
     let stop = stop_flag()?;
@@ -67,6 +75,7 @@ pub(crate) fn run(arguments: &Arguments, chat: &ChatArguments) -> Result<ExitCod
     let (config, model) = (&described.config, &arguments.model);
     let talk = Talk {
         described: &described,
+        encoder,
         chat,
         stop_texts: &arguments.sampling.stop,
         stop_tokens,
@@ -92,6 +101,8 @@ pub(crate) fn run(arguments: &Arguments, chat: &ChatArguments) -> Result<ExitCod
 /// A conversation and its settings.
 struct Talk<'a> {
     described: &'a Described,
+    /// Of the model's chat template, where it is used.
+    encoder: Option<RowEncoder<'a>>,
     chat: &'a ChatArguments,
     stop_texts: &'a [String],
     stop_tokens: Vec<u32>,
@@ -147,7 +158,7 @@ impl Talk<'_> {
     /// back.
     fn answer<B: Decoding>(&mut self, generator: &mut Generator<B>) -> Result<(), Failure> {
         let tokenizer = &self.described.tokenizer;
-        let prompt = prompt_tokens::of_turns(tokenizer, self.conversation.turns())?;
+        let prompt = self.prompt()?;
         let stream = sample_stream(self.seed, &prompt, self.attempt);
         let decode = |tokens: &[u32]| prompt_tokens::text_of(tokenizer, tokens);
         let stop =
@@ -169,6 +180,18 @@ impl Talk<'_> {
             Err(error) => return Err(error.into()),
         }
         Ok(())
+    }
+
+    /// The tokens of the conversation up to the answer.
+    fn prompt(&self) -> Result<Vec<u32>, Failure> {
+        let turns = self.conversation.turns();
+        match &self.encoder {
+            Some(encoder) => Ok(encoder.question(turns)?),
+            None => {
+                let text: Vec<&str> = turns.iter().map(|turn| turn.content.as_str()).collect();
+                prompt_tokens::of_text(&self.described.tokenizer, &text.join("\n"))
+            }
+        }
     }
 
     fn show(&self) {

@@ -70,9 +70,20 @@ pub(crate) struct ModelArguments {
     /// Threads of the CPU; all cores if not given
     #[arg(long, global = true, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(crate) threads: Option<u32>,
-    /// Say nothing about the model's chat template: prompts are given to the model as they are
-    #[arg(long, global = true)]
-    pub(crate) raw: bool,
+    /// What goes through the model's chat template, as `sequence.chat_template` at training
+    #[arg(long, value_enum, default_value = "conversations", global = true)]
+    pub(crate) chat_template: ChatTemplateUse,
+}
+
+/// What goes through the model's chat template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ChatTemplateUse {
+    /// Prompts with `messages`, and `chat` where the model has a template.
+    Conversations,
+    /// Every prompt: a text is one turn of the user.
+    Always,
+    /// Nothing: a prompt with `messages` is an error.
+    Never,
 }
 
 /// How the base is held.

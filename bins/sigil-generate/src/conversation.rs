@@ -1,34 +1,10 @@
 //! A conversation as data: turns, what undo and retry take away, and the row that training reads.
 
 use serde_json::json;
-
-/// Who speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// The person.
-    User,
-    /// The model.
-    Assistant,
-}
-
-impl Role {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Assistant => "assistant",
-        }
-    }
-}
-
-/// One turn.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Turn {
-    pub(crate) role: Role,
-    pub(crate) content: String,
-}
+use sigil_data::chat::{Role, Turn};
 
 /// Turns of a person and the model, one after the other.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Conversation {
     turns: Vec<Turn>,
 }
@@ -41,12 +17,12 @@ impl Conversation {
 
     /// Adds what the person says.
     pub(crate) fn ask(&mut self, content: String) {
-        self.turns.push(Turn { role: Role::User, content });
+        self.turns.push(Turn::new(Role::User, content));
     }
 
     /// Adds what the model says.
     pub(crate) fn answer(&mut self, content: String) {
-        self.turns.push(Turn { role: Role::Assistant, content });
+        self.turns.push(Turn::new(Role::Assistant, content));
     }
 
     /// Takes back the last question with its answer; false if there is none.

@@ -1,12 +1,13 @@
 //! Prompts: presets, and files in YAML, JSON and JSONL.
 //!
 //! A file is a list of prompts, or a table with the list under `prompts`; JSONL has one a line. A
-//! prompt is a text, or a table with `prompt` (or `text`, or `instruction`) and an `id` of its own
-//! choosing. Whatever is wrong is an error with its place: never are other prompts used instead.
+//! prompt is a text, or a table with `prompt` (or `text`, or `instruction`) or with `messages`, and an
+//! `id` of its own choosing. Whatever is wrong is an error with its place: never are other prompts used instead.
 
 use std::path::Path;
 
 use serde_json::Value;
+use sigil_data::chat::{Role, Turn};
 
 use crate::{exit::Failure, yaml};
 
@@ -17,12 +18,20 @@ const PRESETS: [(&str, &str); 1] =
 const MOST_BYTES: u64 = 256 << 20;
 
 /// One prompt.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Prompt {
     /// Its name in the file, or its place in the list.
     pub(crate) id: String,
-    /// What the model is given.
+    /// What the model is given; of a conversation, what the user said last.
     pub(crate) text: String,
+    /// A conversation, oldest turn first; empty where the prompt is a text.
+    pub(crate) turns: Vec<Turn>,
+}
+
+impl Prompt {
+    fn plain(id: String, text: String) -> Self {
+        Self { id, text, turns: Vec::new() }
+    }
 }
 
 /// Reads the prompts of a preset or a file.
@@ -47,7 +56,7 @@ pub(crate) fn read(name: &str) -> Result<Vec<Prompt>, Failure> {
 /// The prompts of `--prompt`.
 pub(crate) fn of_arguments(texts: &[String]) -> Vec<Prompt> {
     let numbered = texts.iter().enumerate();
-    numbered.map(|(i, text)| Prompt { id: (i + 1).to_string(), text: text.clone() }).collect()
+    numbered.map(|(i, text)| Prompt::plain((i + 1).to_string(), text.clone())).collect()
 }
 
 /// Parses a file by the ending of its name.
@@ -118,32 +127,68 @@ fn list(value: Value) -> Option<Vec<Value>> {
 
 /// One prompt of a list; `index` names it where it has no id.
 fn one(item: Value, index: usize) -> Result<Prompt, String> {
-    let (text, id) = match item {
-        Value::String(text) => (text, None),
+    let unnamed = (index + 1).to_string();
+    let (prompt, id) = match item {
+        Value::String(text) => (Prompt::plain(unnamed, text), None),
         Value::Object(mut table) => {
-            let key =
-                ["prompt", "text", "instruction"].into_iter().find(|k| table.contains_key(*k));
-            let Some(key) = key else {
-                let keys: Vec<&str> = table.keys().map(String::as_str).collect();
-                return Err(format!("no `prompt` among its keys ({})", keys.join(", ")));
-            };
-            let Some(Value::String(text)) = table.remove(key) else {
-                return Err(format!("`{key}` is no text"));
-            };
             let id = match table.remove("id").or_else(|| table.remove("task_id")) {
                 None => None,
                 Some(Value::String(id)) => Some(id),
                 Some(Value::Number(id)) => Some(id.to_string()),
                 Some(_) => return Err("`id` is neither a text nor a number".to_owned()),
             };
-            (text, id)
+            if let Some(messages) = table.remove("messages") {
+                return conversation(messages, id.unwrap_or(unnamed));
+            }
+            let key =
+                ["prompt", "text", "instruction"].into_iter().find(|k| table.contains_key(*k));
+            let Some(key) = key else {
+                let keys: Vec<&str> = table.keys().map(String::as_str).collect();
+                return Err(format!(
+                    "no `prompt` or `messages` among its keys ({})",
+                    keys.join(", ")
+                ));
+            };
+            let Some(Value::String(text)) = table.remove(key) else {
+                return Err(format!("`{key}` is no text"));
+            };
+            // HumanEval-X has the words in `prompt` and the signature to go on from apart.
+            let text = match table.remove("declaration") {
+                Some(Value::String(signature)) => text + &signature,
+                _ => text,
+            };
+            (Prompt::plain(unnamed, text), id)
         }
         _ => return Err("a prompt is a text or a table with `prompt`".to_owned()),
     };
-    if text.trim().is_empty() {
+    if prompt.text.trim().is_empty() {
         return Err("the prompt is empty".to_owned());
     }
-    Ok(Prompt { id: id.unwrap_or_else(|| (index + 1).to_string()), text })
+    Ok(Prompt { id: id.unwrap_or(prompt.id), ..prompt })
+}
+
+/// A prompt of `messages`, as OpenAI's and ShareGPT's files have them; the last is the user's.
+fn conversation(messages: Value, id: String) -> Result<Prompt, String> {
+    let Value::Array(messages) = messages else {
+        return Err("`messages` is no list".to_owned());
+    };
+    let mut turns = Vec::with_capacity(messages.len());
+    for (index, message) in messages.iter().enumerate() {
+        let text = |keys: [&str; 2]| keys.into_iter().find_map(|key| message.get(key)?.as_str());
+        let at = index + 1;
+        let (Some(role), Some(content)) = (text(["role", "from"]), text(["content", "value"]))
+        else {
+            return Err(format!("message {at} has no `role` and `content`"));
+        };
+        let role = Role::parse(role).ok_or_else(|| format!("message {at}: no role `{role}`"))?;
+        turns.push(Turn::new(role, content));
+    }
+    match turns.last() {
+        Some(last) if last.role != Role::Assistant && !last.content.trim().is_empty() => {
+            Ok(Prompt { id, text: last.content.clone(), turns })
+        }
+        _ => Err("the last message is not one that the model can answer".to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -153,6 +198,18 @@ mod tests {
     fn texts(name: &str, text: &str) -> Vec<String> {
         let prompts = parse(Path::new(name), text).expect("it parses");
         prompts.into_iter().map(|prompt| format!("{}={}", prompt.id, prompt.text)).collect()
+    }
+
+    #[test]
+    fn rows_of_benchmarks_are_prompts() {
+        let rows = concat!(
+            r#"{"task_id":"Rust/0","prompt":"/* Doubles. */\n","declaration":"fn f(){\n","test":"t"}"#,
+            "\n",
+            r#"{"task_id":"CodeGen/1","prompt":"fn g() {","entry_point":"g","test":"t"}"#,
+            "\n",
+        );
+        let wanted = ["Rust/0=/* Doubles. */\nfn f(){\n", "CodeGen/1=fn g() {"];
+        assert_eq!(texts("tasks.jsonl", rows), wanted);
     }
 
     #[test]
@@ -175,6 +232,17 @@ mod tests {
     }
 
     #[test]
+    fn conversations_are_prompts() {
+        let text = r#"{"messages": [{"role": "system", "content": "be short"},
+            {"from": "human", "value": "fn a"}], "task_id": 7}"#
+            .replace('\n', " ");
+        let prompts = parse(Path::new("p.jsonl"), &text).expect("it parses");
+        assert_eq!((prompts[0].id.as_str(), prompts[0].text.as_str()), ("7", "fn a"));
+        let roles: Vec<Role> = prompts[0].turns.iter().map(|turn| turn.role).collect();
+        assert_eq!(roles, [Role::System, Role::User]);
+    }
+
+    #[test]
     fn the_preset_has_the_eleven() {
         assert_eq!(read("rust-basics").expect("it parses").len(), 11);
     }
@@ -187,13 +255,21 @@ mod tests {
             ("p.json", "[\"a\",\n  4]", "p.json, prompt 2: a prompt is"),
             ("p.json", "[\"a\",\n  }", "p.json:2: "),
             ("p.json", "7", "p.json:1: neither"),
-            ("p.yaml", "- a\n- snippet: b\n", "p.yaml:2: no `prompt` among its keys (snippet)"),
+            ("p.yaml", "- a\n- snippet: b\n", "p.yaml:2: no `prompt` or `messages` among"),
             ("p.yaml", "- a\n- [b\n", "p.yaml:"),
             ("p.yaml", "- a\n- {id: x, prompt: ' '}\n", "p.yaml:2: the prompt is empty"),
             ("p.yaml", "- {id: x, prompt: a}\n- {id: x, prompt: b}\n", "p.yaml:2: another"),
             ("p.yaml", "", "p.yaml:1: neither"),
             ("p.json", "[]", "has no prompts"),
             ("p.txt", "a", "no .yaml"),
+            ("p.json", r#"[{"messages": 3}]"#, "`messages` is no list"),
+            ("p.json", r#"[{"messages": [{"role": "user"}]}]"#, "message 1 has no `role` and"),
+            ("p.json", r#"[{"messages": [{"role": "x", "content": "a"}]}]"#, "no role `x`"),
+            (
+                "p.json",
+                r#"[{"messages": [{"role": "assistant", "content": "a"}]}]"#,
+                "not one that the model can answer",
+            ),
         ] {
             let message = format!("{:?}", parse(Path::new(name), text).expect_err("refused"));
             assert!(message.contains(words), "{name} {text:?}: {message}");

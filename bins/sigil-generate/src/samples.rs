@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use sigil_data::{Digest, Tokenizer};
+use sigil_data::Digest;
 use sigil_kernels::{Cpu, CudaDevice, DType, Decoding, Gpu};
 use sigil_model::generate::{
     Generator, GeneratorShape, Observer, Request, Sample, Sampling, Settings, Stop, code_of,
@@ -26,7 +26,7 @@ use crate::{
     places::{Places, command_line},
     plain::plain,
     progress::Progress,
-    prompt_tokens,
+    prompt_tokens::{self, PromptSettings},
     prompts::{self, Prompt},
 };
 
@@ -48,7 +48,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let folders = model::find(&arguments.model, &places)?;
     eprintln!("model: {}", folders.label);
     let described = load::describe(&folders, &arguments.model)?;
-    tell_template(&described.tokenizer, arguments.model.raw);
     let job = Job::new(arguments, prompts, sampling, &folders, &described, stop)?;
     match chosen {
         Chosen::Cpu => job.run::<Cpu>(&Default::default(), DType::F32),
@@ -86,16 +85,6 @@ pub(crate) fn sampling(arguments: &SamplingArguments, several: bool) -> Sampling
     }
 }
 
-/// Says that a chat template is there and not used.
-pub(crate) fn tell_template(tokenizer: &Tokenizer, raw: bool) {
-    if !raw && tokenizer.chat_template().is_some() {
-        eprintln!(
-            "note: prompts are given to the model as they are, its chat template is not applied \
-             (--raw says that this is meant)"
-        );
-    }
-}
-
 /// Everything that is decided before the weights are loaded.
 struct Job<'a> {
     arguments: &'a Arguments,
@@ -124,13 +113,18 @@ impl<'a> Job<'a> {
     ) -> Result<Self, Failure> {
         let wanted = &arguments.sampling;
         let tokenizer = &described.tokenizer;
-        let tokens = prompts.iter().map(|prompt| prompt_tokens::of_prompt(tokenizer, &prompt.text));
-        let tokens = tokens.collect::<Result<Vec<_>, _>>()?;
-        let max_new_tokens = wanted.max_new_tokens.unwrap_or(MAX_NEW_TOKENS);
-        let stop_tokens =
-            prompt_tokens::stop_tokens(tokenizer, &described.stop_tokens, &wanted.stop_token)?;
-        let longest = tokens.iter().map(Vec::len).max().unwrap_or(1);
         let most = described.config.max_position_embeddings;
+        let chat = arguments.model.chat_template;
+        let encoding = PromptSettings::new(tokenizer, most, chat);
+        let (tokens, of_template) = encoding.of_prompts(tokenizer, &prompts)?;
+        let max_new_tokens = wanted.max_new_tokens.unwrap_or(MAX_NEW_TOKENS);
+        let stop_tokens = prompt_tokens::stop_tokens(
+            tokenizer,
+            &described.stop_tokens,
+            of_template,
+            &wanted.stop_token,
+        )?;
+        let longest = tokens.iter().map(Vec::len).max().unwrap_or(1);
         if let Some(at) = tokens.iter().position(|tokens| tokens.len() >= most) {
             let (id, count) = (&prompts[at].id, tokens[at].len());
             let message =
@@ -138,7 +132,10 @@ impl<'a> Job<'a> {
             return Err(Failure::new(4, message));
         }
         let capacity = most.min(longest.saturating_add(max_new_tokens));
-        let settings = format!("{sampling:?} {max_new_tokens} {:?} {stop_tokens:?}", wanted.stop);
+        let settings = format!(
+            "{sampling:?} {max_new_tokens} {:?} {stop_tokens:?} chat template: {chat:?}",
+            wanted.stop
+        );
         Ok(Self {
             arguments,
             folders,

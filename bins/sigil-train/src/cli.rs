@@ -27,6 +27,9 @@ pub(crate) struct Arguments {
     /// Continue the run in `run.output_dir` from its newest whole checkpoint set
     #[arg(long)]
     pub(crate) resume: bool,
+    /// Judge every checkpoint set as it lands, on a benchmark's file if one is given
+    #[arg(long, value_name = "TASKS")]
+    pub(crate) watch_eval: Option<Option<PathBuf>>,
     /// Print every effective setting and where it came from, then stop
     #[arg(long, conflicts_with = "plan")]
     pub(crate) print_config: bool,

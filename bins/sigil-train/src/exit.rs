@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use sigil_config::ConfigErrors;
+use sigil_data::recipe::RecipeError;
 use sigil_qlora::TrainError;
 
 /// The table at the end of `--help`.
@@ -59,10 +60,8 @@ impl From<TrainError> for Failure {
     fn from(error: TrainError) -> Self {
         let code = match &error {
             TrainError::Unsupported { .. } => 3,
-            TrainError::Source(_)
-            | TrainError::Split(_)
-            | TrainError::Document(_)
-            | TrainError::Stream(_) => 4,
+            TrainError::Rows(RecipeError::Rules(_)) => 3,
+            TrainError::Rows(_) | TrainError::Document(_) | TrainError::Stream(_) => 4,
             TrainError::Model(_) | TrainError::Tokenizer(_) => 5,
             TrainError::RunExists { .. }
             | TrainError::NothingToResume { .. }

@@ -22,6 +22,7 @@ mod ready;
 mod settings;
 mod talk;
 mod train;
+mod watcher;
 
 use clap::Parser as _;
 

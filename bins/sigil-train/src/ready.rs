@@ -9,12 +9,12 @@ use std::{
 };
 
 use sigil_config::Loaded;
-use sigil_data::{BatchStream, DocumentSet, Tokenizer};
+use sigil_data::{BatchStream, DocumentSet, Ledger, Tokenizer};
 use sigil_kernels::DType;
 use sigil_model::{ModelError, decoder::LayerPolicies, load::Source};
 use sigil_qlora::{
     TrainError,
-    assemble::{batch_plan, check_memory, load_options, policies, total_steps},
+    assemble::{check_memory, load_options, policies, total_steps},
     data::{DataPlaces, PreparedData, prepare},
     session::{Place, Session},
 };
@@ -32,7 +32,7 @@ pub(crate) struct Known {
 /// The model's files, opened and looked through.
 pub(crate) struct Opened {
     files: WeightFiles,
-    tokenizer: Tokenizer,
+    tokenizer: Arc<Tokenizer>,
     start: Option<Adapter>,
 }
 
@@ -44,6 +44,8 @@ pub(crate) struct Ready {
     pub(crate) steps: u64,
     /// For the model card, as label and text.
     pub(crate) data_facts: Vec<(String, String)>,
+    /// What became of every row.
+    pub(crate) ledger: Ledger,
 }
 
 /// Looks at everything that can be wrong before data is read.
@@ -61,7 +63,7 @@ pub(crate) fn check(
     let names: Vec<String> = config.linear_modules().into_iter().map(|m| m.name).collect();
     loaded.check_against_model(&names)?;
     let files = WeightFiles::open(&folder).map_err(model)?;
-    let tokenizer = Tokenizer::load(&folder).map_err(TrainError::from)?;
+    let tokenizer = Arc::new(Tokenizer::load(&folder).map_err(TrainError::from)?);
     let start = match settings.model.load_from.as_deref().filter(|_| !resume) {
         Some(start) => {
             let folder = adapter_folder(Path::new(start), talk)?;
@@ -100,20 +102,26 @@ pub(crate) fn ready(
             .dataset
             .cache_dir
             .clone()
-            .unwrap_or_else(|| places.cache.join("tokens")),
+            .unwrap_or_else(|| places.cache.join("rows")),
+        hub_cache: places.hub_cache.clone(),
     };
     talk.say(&format!("reading {}", settings.dataset.names.join(", ")));
-    let data = prepare(settings, &data_places, &tokenizer)?;
+    let mut told = String::new();
+    let data = prepare(settings, &data_places, &tokenizer, &mut |file, there, whole| {
+        if told != file {
+            talk.say(&format!("fetching {file}: {} of {} MB are here", there >> 20, whole >> 20));
+            file.clone_into(&mut told);
+        }
+    })?;
     tell_data(&data, talk);
-    let PreparedData { train, evaluation, ledger, held_out_groups, .. } = data;
+    let PreparedData { stream, rows, evaluation, ledger, held_out_groups, .. } = data;
+    let rows = rows.map_or("streamed".to_owned(), |rows| rows.to_string());
     let data_facts = vec![
-        ("training tokens".to_owned(), train.token_count().to_string()),
+        ("training rows".to_owned(), rows),
         ("held-out groups".to_owned(), held_out_groups.join(", ")),
         ("account".to_owned(), ledger.to_string().trim().replace('\n', "; ")),
     ];
-    let stream =
-        BatchStream::new(Arc::new(train), batch_plan(settings)).map_err(TrainError::from)?;
-    let steps = total_steps(settings, &stream);
+    let steps = total_steps(settings, &stream)?;
     loaded.check_against_total_steps(steps as usize)?;
 
     talk.say(&format!("loading {}", folder.display()));
@@ -125,7 +133,7 @@ pub(crate) fn ready(
         "{trained} trained parameters over {base} of the base ({:?})",
         settings.model.mode,
     ));
-    Ok(Ready { session, stream, evaluation, steps, data_facts })
+    Ok(Ready { session, stream, evaluation, steps, data_facts, ledger })
 }
 
 fn model<E: Into<ModelError>>(error: E) -> Failure {
@@ -152,14 +160,14 @@ fn adapter_folder(start: &Path, talk: &Talk) -> Result<PathBuf, Failure> {
 
 fn tell_data(data: &PreparedData, talk: &Talk) {
     talk.say(data.ledger.to_string().trim_end());
-    talk.say(&format!(
-        "{} training tokens in {} documents{}",
-        data.train.token_count(),
-        data.train.len(),
-        data.evaluation.as_ref().map_or(String::new(), |evaluation| format!(
-            "; {} held-out tokens of {}",
-            evaluation.token_count(),
-            data.held_out_groups.join(", ")
-        )),
-    ));
+    let rows = match data.rows {
+        Some(rows) if data.reused => format!("{rows} training rows, from the cache"),
+        Some(rows) => format!("{rows} training rows"),
+        None => "training rows are streamed".to_owned(),
+    };
+    let held_out = data.evaluation.as_ref().map_or(String::new(), |evaluation| {
+        let tokens = evaluation.token_count();
+        format!("; {tokens} held-out tokens of {}", data.held_out_groups.join(", "))
+    });
+    talk.say(&format!("{rows}{held_out}"));
 }

@@ -24,6 +24,7 @@ use crate::{
     ready::{self, Ready},
     settings,
     talk::Talk,
+    watcher::Watcher,
 };
 
 /// Trains.
@@ -46,8 +47,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             .map_err(|error| Failure::new(1, error, None))?;
     }
     let (place, memory_bytes) = device::choose(&loaded.settings, &places)?;
-    let outcome = train(arguments, &loaded, &places, &stop, &talk, place, memory_bytes)?;
-    Ok(ending::tell(arguments, &loaded.settings, &outcome, &stop, &talk))
+    let (outcome, watcher) = train(arguments, &loaded, &places, &stop, &talk, place, memory_bytes)?;
+    let code = ending::tell(arguments, &loaded.settings, &outcome, &stop, &talk);
+    if let Some(watcher) = watcher {
+        watcher.finish(&stop, &talk);
+    }
+    Ok(code)
 }
 
 fn train(
@@ -58,7 +63,7 @@ fn train(
     talk: &Talk,
     place: Place,
     memory_bytes: Option<u64>,
-) -> Result<Outcome, Failure> {
+) -> Result<(Outcome, Option<Watcher>), Failure> {
     let settings = &loaded.settings;
     let (known, opened) =
         ready::check(loaded, places, talk, arguments.resume, memory_bytes, place)?;
@@ -77,7 +82,7 @@ fn train(
             return Err(failure);
         }
     };
-    let Ready { session, stream, evaluation, steps, data_facts } = ready;
+    let Ready { session, stream, evaluation, steps, data_facts, ledger } = ready;
 
     let trained = match settings.model.mode {
         sigil_config::TrainingMode::Full => Trained::Full,
@@ -98,9 +103,17 @@ fn train(
     let mut progress = Progress::new(talk.clone());
     run_notes.iter().for_each(|note| talk.note(note));
     run.write_file("config.toml", settings.to_toml().as_bytes()).map_err(TrainError::from)?;
+    let account =
+        serde_json::to_vec_pretty(&ledger).map_err(|error| Failure::new(1, error, None))?;
+    run.write_file("data_ledger.json", &account).map_err(TrainError::from)?;
     let resume = arguments.resume;
     let mut run_loop = session.into_loop(stream, evaluation, run, plan, resume, &mut progress)?;
-    Ok(run_loop.train(stop, &mut progress)?)
+    // The run is taken by now, so that the watcher sees it live.
+    let watcher = match &arguments.watch_eval {
+        Some(tasks) => Some(Watcher::start(&settings.run.output_dir, tasks.as_deref(), talk)?),
+        None => None,
+    };
+    Ok((run_loop.train(stop, &mut progress)?, watcher))
 }
 
 fn open_run(settings: &Settings) -> Result<(RunFolder, Vec<String>), Failure> {

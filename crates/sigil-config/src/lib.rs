@@ -58,9 +58,9 @@ pub use problem::{ConfigErrors, Problem, ProblemKind};
 pub use reference::reference_markdown;
 pub use schema::{json_schema, json_schema_text};
 pub use settings::{
-    BUILT_IN_BASE, CheckpointPolicy, ColumnSettings, ComputeDtype, DatasetSettings, Device,
-    DeviceError, EvaluationSettings, HoldOutBy, HubSettings, InterleaveMode, Length, LogBackend,
-    LoraSettings, ModelSettings, OnNonFinite, Optimizer, QuantType, QuantizationSettings,
-    RunSettings, Schedule, Secret, SequenceSettings, Settings, Targets, TrainSettings,
-    TrainingMode, Warmup,
+    BUILT_IN_BASE, ChatMode, CheckpointPolicy, ColumnSettings, ComputeDtype, DatasetSettings,
+    Device, DeviceError, EvaluationSettings, FimSpanMode, HoldOutBy, HubSettings, InterleaveMode,
+    InterleaveStop, Length, LogBackend, LongRowsMode, LoraSettings, ModelSettings, OnNonFinite,
+    Optimizer, QuantType, QuantizationSettings, RunSettings, Schedule, Secret, SequenceSettings,
+    Settings, ShuffleMode, Targets, TestCode, TrainSettings, TrainingMode, Warmup,
 };

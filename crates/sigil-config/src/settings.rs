@@ -18,7 +18,9 @@ mod secret;
 mod sequence;
 mod train;
 
-pub use dataset::{ColumnSettings, DatasetSettings, InterleaveMode};
+pub use dataset::{
+    ColumnSettings, DatasetSettings, InterleaveMode, InterleaveStop, ShuffleMode, TestCode,
+};
 pub use device::{Device, DeviceError};
 pub use evaluation::{EvaluationSettings, HoldOutBy};
 pub use hub::HubSettings;
@@ -28,7 +30,7 @@ pub use quantization::{ComputeDtype, QuantType, QuantizationSettings};
 pub use run::RunSettings;
 pub use schedule::{Schedule, Warmup};
 pub use secret::Secret;
-pub use sequence::SequenceSettings;
+pub use sequence::{ChatMode, FimSpanMode, LongRowsMode, SequenceSettings};
 pub use train::{CheckpointPolicy, Length, LogBackend, OnNonFinite, Optimizer, TrainSettings};
 
 use schemars::JsonSchema;

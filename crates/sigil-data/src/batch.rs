@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use crate::Digest;
 use crate::documents::DocumentView;
 use crate::rows::Origin;
 
@@ -60,17 +61,34 @@ impl Batch {
         batch
     }
 
-    fn push(&mut self, document: DocumentView<'_>) {
+    /// Adds a document at the end.
+    pub(crate) fn push(&mut self, document: DocumentView<'_>) {
         let length = document.tokens.len();
         self.tokens.extend_from_slice(document.tokens);
+        let learned = |index: usize| {
+            index >= document.prompt_tokens
+                && !document.masked.iter().any(|range| range.contains(&(index as u32)))
+        };
         // Position i predicts token i + 1, so the prompt's last position is the first trained one.
         self.targets.extend((1..=length).map(|next| match document.tokens.get(next) {
-            Some(&token) if next >= document.prompt_tokens => token.cast_signed(),
+            Some(&token) if learned(next) => token.cast_signed(),
             _ => NO_TARGET,
         }));
         self.positions.extend((0..length).map(|position| position as u32));
         self.document_starts.push(self.tokens.len() as u32);
         self.rows.push(RowRef { origin: document.origin.clone(), piece: document.piece });
+    }
+
+    /// Hashes everything in the batch, the names of its rows included.
+    pub fn digest(&self) -> Digest {
+        let places: String = self.rows.iter().map(|row| format!("{row}\n")).collect();
+        Digest::of_fields([
+            bytemuck::cast_slice(&self.tokens),
+            bytemuck::cast_slice(&self.targets),
+            bytemuck::cast_slice(&self.positions),
+            bytemuck::cast_slice(&self.document_starts),
+            places.as_bytes(),
+        ])
     }
 
     /// Returns the number of tokens, padding-free.
@@ -99,7 +117,7 @@ mod tests {
     use super::*;
 
     fn view<'a>(tokens: &'a [u32], prompt_tokens: usize, origin: &'a Origin) -> DocumentView<'a> {
-        DocumentView { tokens, prompt_tokens, origin, piece: 0 }
+        DocumentView { tokens, prompt_tokens, masked: &[], origin, piece: 0 }
     }
 
     #[test]

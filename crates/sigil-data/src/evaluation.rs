@@ -54,6 +54,7 @@ mod tests {
             .map(|(row, &length)| Document {
                 tokens: vec![row as u32; length],
                 prompt_tokens: 0,
+                masked: vec![],
                 origin: Origin::new("test", "t", row as u64 + 1),
                 piece: 0,
                 row: row as u32,

@@ -7,16 +7,21 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::Digest;
+use crate::chat::Turn;
 
 /// Holds one row of a dataset.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     /// What the model is given; `None` when the whole text is to be learned.
     pub prompt: Option<String>,
-    /// The text to learn: the completion where there is a prompt.
+    /// The text to learn: the completion where there is a prompt, all assistant turns where there
+    /// is a conversation.
     pub text: String,
+    /// The turns of a conversation; empty for other rows.
+    pub turns: Vec<Turn>,
     /// Where the row was read.
     pub origin: Origin,
     /// Crate or repository (without version): a held-out split never cuts a group in two.
@@ -27,6 +32,8 @@ pub struct Row {
     pub task_type: Option<Arc<str>>,
     /// The side that the data itself assigns.
     pub split: RowSplit,
+    /// The fields whose names begin with `_`, as they were.
+    pub extra: Map<String, Value>,
 }
 
 /// Says on which side of the evaluation split a row was put by its own data.
@@ -56,6 +63,16 @@ impl Origin {
     pub fn new(source: impl Into<Arc<str>>, file: impl Into<Arc<str>>, row: u64) -> Self {
         Self { source: source.into(), file: file.into(), row }
     }
+
+    /// Hashes the place; rows keep their hash whatever happens to the rows around them.
+    pub fn to_u64(&self) -> u64 {
+        Digest::of_fields([
+            self.source.as_bytes(),
+            self.file.as_bytes(),
+            self.row.to_le_bytes().as_slice(),
+        ])
+        .to_u64()
+    }
 }
 
 impl fmt::Display for Origin {
@@ -73,30 +90,56 @@ impl Row {
         Self {
             prompt: None,
             text: text.into(),
+            turns: Vec::new(),
             origin,
             group: group.into(),
             weight: 1.0,
             task_type: None,
             split: RowSplit::Train,
+            extra: Map::new(),
         }
+    }
+
+    /// Returns everything that is said in the row, to compare it with other rows.
+    pub fn whole_text(&self) -> String {
+        if !self.turns.is_empty() {
+            return self
+                .turns
+                .iter()
+                .map(|turn| turn.content.as_str())
+                .collect::<Vec<_>>()
+                .join("\n");
+        }
+        match &self.prompt {
+            None => self.text.clone(),
+            Some(prompt) => format!("{prompt}\n{}", self.text),
+        }
+    }
+
+    /// Hashes everything in the row that training depends on.
+    pub fn digest(&self) -> Digest {
+        let turns = match self.turns.is_empty() {
+            true => Vec::new(),
+            false => serde_json::to_vec(&self.turns).expect("turns are plain JSON"),
+        };
+        Digest::of_fields([
+            self.prompt.as_deref().unwrap_or_default().as_bytes(),
+            &[u8::from(self.prompt.is_some())],
+            self.text.as_bytes(),
+            &turns,
+            self.origin.source.as_bytes(),
+            self.origin.file.as_bytes(),
+            &self.origin.row.to_le_bytes(),
+            &self.weight.to_le_bytes(),
+        ])
     }
 }
 
 /// Hashes everything in `rows` that training depends on, order included.
 pub fn rows_digest(rows: &[Row]) -> Digest {
     let mut hasher = blake3::Hasher::new();
-    let mut field = |bytes: &[u8]| {
-        hasher.update(&(bytes.len() as u64).to_le_bytes());
-        hasher.update(bytes);
-    };
-    for row in rows {
-        field(row.prompt.as_deref().map_or(&[0][..], str::as_bytes));
-        field(&[u8::from(row.prompt.is_some())]);
-        field(row.text.as_bytes());
-        field(row.origin.source.as_bytes());
-        field(row.origin.file.as_bytes());
-        field(&row.origin.row.to_le_bytes());
-        field(&row.weight.to_le_bytes());
-    }
+    rows.iter().for_each(|row| {
+        hasher.update(row.digest().as_bytes());
+    });
     Digest::from_bytes(*hasher.finalize().as_bytes())
 }

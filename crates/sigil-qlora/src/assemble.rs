@@ -69,23 +69,21 @@ pub fn load_options(settings: &Settings, compute: DType) -> LoadOptions {
 
 /// How batches are made.
 pub fn batch_plan(settings: &Settings) -> BatchPlan {
-    BatchPlan {
-        micro_batch_size: settings.train.micro_batch_size,
-        accumulation: settings.train.gradient_accumulation,
-        max_seq_len: settings.sequence.max_length,
-        packing: settings.sequence.pack,
-        shuffle: settings.dataset.shuffle_seed.is_some(),
-        seed: settings.dataset.shuffle_seed.unwrap_or(settings.run.seed),
-    }
+    sigil_data::recipe::batch_plan(settings)
 }
 
 /// Optimizer steps of the whole run.
-pub fn total_steps(settings: &Settings, stream: &BatchStream) -> u64 {
-    match settings.train.length() {
+///
+/// # Errors
+/// Epochs of a stream, whose length is not known; rows that cannot be encoded.
+pub fn total_steps(settings: &Settings, stream: &BatchStream) -> Result<u64, TrainError> {
+    Ok(match settings.train.length() {
         Length::Steps(steps) => steps as u64,
-        Length::Epochs(epochs) if epochs.fract() == 0.0 => stream.steps_for_epochs(epochs as u64),
-        Length::Epochs(epochs) => (epochs * stream.steps_per_epoch() as f64).ceil() as u64,
-    }
+        Length::Epochs(epochs) if epochs.fract() == 0.0 => {
+            stream.steps_for_epochs(epochs as u64)?
+        }
+        Length::Epochs(epochs) => (epochs * stream.steps_per_epoch()? as f64).ceil() as u64,
+    })
 }
 
 /// What every layer keeps; `auto` takes the fastest policy whose plan fits into `memory_bytes`, with

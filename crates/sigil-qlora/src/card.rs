@@ -69,7 +69,7 @@ impl CardFacts {
             limitations: vec![
                 "The training data was not checked for secrets or licences by this program"
                     .to_owned(),
-                "No generated program was compiled or run to make this card".to_owned(),
+                "Training ran no generated program; what was judged later, if anything, is under Judged samples".to_owned(),
             ],
         };
         card.render()

@@ -1,6 +1,6 @@
 //! What ends a run before its last step.
 
-use sigil_data::{DocumentError, SourceError, SplitError, StreamError, TokenizerError};
+use sigil_data::{DocumentError, StreamError, TokenizerError, recipe::RecipeError};
 use sigil_model::ModelError;
 use sigil_run::RunError;
 
@@ -16,12 +16,9 @@ pub enum TrainError {
     /// The run folder.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// A source of rows.
+    /// The rows.
     #[error(transparent)]
-    Source(#[from] SourceError),
-    /// The held-out split.
-    #[error(transparent)]
-    Split(#[from] SplitError),
+    Rows(#[from] RecipeError),
     /// Rows to tokens.
     #[error(transparent)]
     Document(#[from] DocumentError),
@@ -150,8 +147,7 @@ impl TrainError {
         match self {
             Self::Model(error) => error.hint(),
             Self::Run(error) => error.hint(),
-            Self::Source(error) => error.hint().map(str::to_owned),
-            Self::Split(error) => error.hint().map(str::to_owned),
+            Self::Rows(error) => error.hint().map(str::to_owned),
             Self::Document(error) => error.hint().map(str::to_owned),
             Self::Tokenizer(error) => error.hint().map(str::to_owned),
             Self::Stream(error) => error.hint().map(str::to_owned),

@@ -255,7 +255,7 @@ impl<B: Kernels> Trainer<B> {
     }
 
     fn one_step(&mut self, reporter: &mut dyn Reporter) -> Result<(), TrainError> {
-        let batches = self.stream.next_step();
+        let batches = self.stream.next_step()?;
         let settings = StepSettings {
             index: self.state.step,
             seed: self.plan.seed,

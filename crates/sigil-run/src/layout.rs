@@ -12,6 +12,10 @@ pub(crate) const METRICS: &str = "metrics.jsonl";
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
 pub(crate) const TENSORBOARD: &str = "tensorboard";
 pub(crate) const MANIFEST: &str = "manifest.json";
+/// The manifest that is about to take the place of the other, while a card is replaced.
+pub(crate) const NEXT_MANIFEST: &str = ".next-manifest.json";
+/// The model card of a set, the one file that may be replaced after the commit.
+pub(crate) const CARD: &str = "README.md";
 
 /// Prefix of everything that is being written or removed; never part of a finished run.
 pub(crate) const TEMPORARY: &str = ".tmp-";

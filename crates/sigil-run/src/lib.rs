@@ -35,6 +35,7 @@ mod metrics;
 mod note;
 mod prune;
 mod record;
+mod reseal;
 mod set;
 mod set_writer;
 pub mod storage;
@@ -42,7 +43,7 @@ mod view;
 
 pub use atomic::{atomic_write, atomic_write_with, free_space};
 pub use best::Best;
-pub use card::{CardMetric, CardSource, ModelCard};
+pub use card::{CardMetric, CardSource, ModelCard, card_with_judged};
 pub use error::RunError;
 pub use folder::RunFolder;
 pub use lock::RunLock;

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
@@ -13,6 +14,7 @@ use crate::atomic::atomic_write_with;
 use crate::error::RunError;
 use crate::folder::RunFolder;
 use crate::layout;
+use crate::lock::SetsLock;
 use crate::manifest::{Manifest, ManifestFile, hexadecimal};
 use crate::note::Note;
 use crate::prune::prune;
@@ -20,6 +22,9 @@ use crate::storage::{Storage, StorageFile, remove_tree};
 
 /// Bytes gathered before they are handed to the system.
 const BUFFER_BYTES: usize = 1 << 18;
+
+/// How long a commit waits for one who replaces a card, which takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A checkpoint set being written. Dropped without [`commit`](Self::commit), it leaves nothing.
 #[derive(Debug)]
@@ -162,6 +167,9 @@ impl<'run> SetWriter<'run> {
         // 1. Every byte and every name inside the temporary folder reaches the disk.
         self.write_manifest()?;
         self.sync_folders()?;
+
+        // Nobody replaces a card meanwhile. One who holds this too long must not stop the training.
+        let _held = SetsLock::take(&checkpoints, PATIENCE);
 
         // 2. A set of the same step (damaged, or of a run that resumed earlier) steps aside.
         let storage = self.run.storage();

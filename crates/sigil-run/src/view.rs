@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::best::Best;
 use crate::error::RunError;
 use crate::layout;
+use crate::lock::RunLock;
 use crate::metrics::MetricsFile;
 use crate::record::RunRecord;
 use crate::set::{CheckpointSet, Damage, DamagedSet, NewestSet};
@@ -57,6 +58,14 @@ impl RunView {
     #[must_use]
     pub fn checkpoints_path(&self) -> PathBuf {
         self.root.join(layout::CHECKPOINTS)
+    }
+
+    /// Whether a process writes to this run now: it is being trained, or made ready to be.
+    ///
+    /// # Errors
+    /// [`RunError::Io`].
+    pub fn has_writer(&self) -> Result<bool, RunError> {
+        RunLock::is_held(&self.root)
     }
 
     /// What `run.json` says.

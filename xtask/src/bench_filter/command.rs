@@ -3,16 +3,23 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use sigil_data::{ReadSettings, SourceSpec, Tokenizer};
 use sigil_filter::{Mode, RuleSet};
 
 use super::corpus::{self, File, Stratum};
 use super::python::{self, PythonCases};
 use super::report::{Report, StratumReport};
-use super::{cases, end_to_end};
+use super::{cases, end_to_end, pipeline};
 
 /// How often the cases are measured that a target is set for.
 const ROUNDS: usize = 3;
+
+/// Tokens a second of the trainer that must not wait: a model of 8 billion parameters on a GPU.
+const TRAINER_TOKENS_PER_SEC: f64 = 12_000.0;
+/// Steps of that trainer.
+const TRAINER_STEPS: usize = 20;
 
 /// Flags of `cargo xtask bench-filter`.
 #[derive(clap::Args)]
@@ -38,6 +45,9 @@ pub(crate) struct Arguments {
     /// Take one file in so many, for a first look
     #[arg(long, value_name = "COUNT", default_value = "1")]
     one_in: NonZeroUsize,
+    /// Model folder whose tokenizer counts the tokens of the pipeline
+    #[arg(long, value_name = "FOLDER", default_value = "configs/sigil-base")]
+    tokenizer: PathBuf,
     /// Leave Python out, and with it the way from parquet to kept rows
     #[arg(long)]
     no_python: bool,
@@ -72,7 +82,9 @@ fn measure(arguments: &Arguments) -> Result<Report, super::error::Error> {
             .collect();
         strata.push(measure_stratum(arguments, stratum, &files)?);
     }
+    let pipeline = measure_pipeline(arguments, &corpus.files)?;
     Ok(Report {
+        pipeline,
         one_file_in: arguments.one_in.get(),
         corpus_sha256: corpus.sha256,
         files: corpus.files.len(),
@@ -80,6 +92,36 @@ fn measure(arguments: &Arguments) -> Result<Report, super::error::Error> {
         load_average: load_average.trim().to_owned(),
         strata,
     })
+}
+
+/// Writes the hand-written files as rows and measures their whole way to blocks of tokens.
+fn measure_pipeline(
+    arguments: &Arguments,
+    files: &[File],
+) -> Result<pipeline::PipelineReport, super::error::Error> {
+    let path = arguments.work.join("pipeline-rows.jsonl");
+    let mut rows = String::new();
+    let wanted = files.iter().filter(|file| file.stratum == Stratum::Handwritten);
+    for file in wanted.step_by(arguments.one_in.get()) {
+        if let Ok(content) = std::str::from_utf8(&file.bytes) {
+            rows.push_str(
+                &serde_json::json!({ "path": file.path, "content": content }).to_string(),
+            );
+            rows.push('\n');
+        }
+    }
+    std::fs::write(&path, rows).map_err(super::error::Error::file("write", &path))?;
+    let failed = |error: &dyn std::error::Error| super::error::Error::Pipeline(error.to_string());
+    let tokenizer = Tokenizer::load(&arguments.tokenizer).map_err(|error| failed(&error))?;
+    let input = pipeline::Input {
+        source: SourceSpec::Jsonl(path),
+        read: ReadSettings::new(""),
+        rules: RuleSet::phase2(),
+        tokenizer: Arc::new(tokenizer),
+        trainer_tokens_per_sec: TRAINER_TOKENS_PER_SEC,
+        steps: TRAINER_STEPS,
+    };
+    pipeline::run(&input).map_err(|error| failed(&error))
 }
 
 fn measure_stratum(

@@ -16,6 +16,8 @@ pub(super) enum Error {
     Python(String),
     #[error("the corpus as parquet cannot be read: {0}")]
     Parquet(String),
+    #[error("the pipeline failed: {0}")]
+    Pipeline(String),
     #[error("{}: {what}", path.display())]
     Manifest { path: PathBuf, what: String },
 }

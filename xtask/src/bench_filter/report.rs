@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::cases::{Case, Difference};
 use super::corpus::Stratum;
+use super::pipeline::PipelineReport;
 use super::python::{PythonCase, PythonCases};
 
 /// The figures of one stratum.
@@ -25,6 +26,8 @@ pub(super) struct Report {
     pub(super) bytes: usize,
     pub(super) load_average: String,
     pub(super) strata: Vec<StratumReport>,
+    /// The whole way of training data.
+    pub(super) pipeline: PipelineReport,
 }
 
 impl Report {
@@ -41,6 +44,7 @@ impl Report {
         for stratum in &self.strata {
             text.push_str(&stratum.table());
         }
+        text.push_str(&self.pipeline.table());
         text
     }
 }

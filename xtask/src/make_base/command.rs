@@ -15,7 +15,7 @@ use super::prepare::{self, Avoid};
 use super::select;
 use super::texts::{self, Row};
 use super::tokenizer;
-use super::{export, train};
+use super::{export, extend, train};
 
 /// Where the committed corpus lies.
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/make_base/corpus");
@@ -57,9 +57,27 @@ enum Verb {
         /// Peak learning rate
         #[arg(long, default_value_t = 3e-3)]
         learning_rate: f64,
+        /// Begin with the newest set of this run instead of fresh weights
+        #[arg(long, value_name = "RUN")]
+        from: Option<PathBuf>,
         /// Continue the run
         #[arg(long)]
         resume: bool,
+    },
+    /// Mix further rows (solved tasks) with corpus rows for a second phase, into another folder
+    Extend {
+        /// Folder of `prepare`
+        #[arg(long, value_name = "DIR")]
+        work: PathBuf,
+        /// JSONL of further rows, such as `sigil-expert tasks train` writes; all are taken
+        #[arg(long, value_name = "FILE")]
+        tasks: PathBuf,
+        /// Tokens of the corpus that come again
+        #[arg(long, default_value_t = 5_000_000)]
+        corpus_tokens: u64,
+        /// Folder of the second phase, for `train` and `export`
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
     },
     /// Write the newest checkpoint set of the run as the files that ship
     Export {
@@ -102,14 +120,20 @@ pub(crate) fn run(arguments: &Arguments) -> miette::Result<()> {
     match &arguments.verb {
         Verb::List { work, update_lock } => list(work, *update_lock)?,
         Verb::Prepare(prepare) => prepare_corpus(prepare)?,
-        Verb::Train { work, steps, learning_rate, resume } => {
+        Verb::Extend { work, tasks, corpus_tokens, out } => {
+            let corpus_tokens = *corpus_tokens;
+            let file = extend::extend(&extend::Extension { work, tasks, corpus_tokens, out })?;
+            report(&out.join("tokens.bin"), &file);
+        }
+        Verb::Train { work, steps, learning_rate, from, resume } => {
             let (steps, learning_rate, resume) = (*steps, *learning_rate, *resume);
             let stop = sigil_qlora::Stop::default();
             for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
                 signal_hook::flag::register(signal, stop.flag())
                     .map_err(|error| miette::miette!("cannot listen to signals: {error}"))?;
             }
-            train::run(&train::Plan { work, steps, learning_rate, resume }, &stop)?;
+            let from = from.as_deref();
+            train::run(&train::Plan { work, steps, learning_rate, from, resume }, &stop)?;
         }
         Verb::Export { work, out } => {
             let bytes = export::export(work, out)?;

@@ -5,7 +5,7 @@
 //! The stages in order, one file each: `fetch` (cargo downloads the pinned crates), `select` and
 //! `licence` (which crates), `archive` (opens a crate), `clean`, `duplicates` and `decontaminate`
 //! (which files), `texts` (writes them), `tokenizer` (trains), `encode` (token ids),
-//! `train` (the model), `export` (the files that ship).
+//! `train` (the model), `extend` (a second phase), `export` (the files that ship).
 //! Next: `command.rs`, which runs them.
 
 mod archive;
@@ -17,6 +17,7 @@ mod duplicates;
 mod encode;
 mod error;
 mod export;
+mod extend;
 mod fetch;
 mod ledger;
 mod licence;

@@ -21,8 +21,8 @@ use sigil_qlora::{
     optimizer::AdamWSettings,
     schedule::LearningRate,
 };
-use sigil_run::{MetricsRow, RunFolder, RunIdentity};
-use sigil_weights::DecoderConfig;
+use sigil_run::{MetricsRow, RunFolder, RunIdentity, RunView};
+use sigil_weights::{DecoderConfig, WeightFiles};
 
 /// The architecture, as `config.json` spells it; 2.4 M parameters.
 pub(crate) const CONFIG: &str = r#"{
@@ -51,6 +51,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) steps: u64,
     /// Peak learning rate.
     pub(crate) learning_rate: f64,
+    /// Run whose newest set it begins with; fresh weights if none.
+    pub(crate) from: Option<&'a Path>,
     /// Continue the run in the folder.
     pub(crate) resume: bool,
 }
@@ -73,9 +75,10 @@ pub(crate) fn run(plan: &Plan<'_>, stop: &Stop) -> miette::Result<()> {
         seed: SEED,
     };
     let device = Default::default();
-    let (decoder, parameters) =
-        load::<Cpu>(&config, Source::Fresh, &options, &device, &mut |_, _| ())
-            .map_err(|error| miette::miette!("{error}"))?;
+    let files = plan.from.map(newest_weights).transpose()?;
+    let source = files.as_ref().map_or(Source::Fresh, Source::Files);
+    let (decoder, parameters) = load::<Cpu>(&config, source, &options, &device, &mut |_, _| ())
+        .map_err(|error| miette::miette!("{error}"))?;
     eprintln!("{} parameters", parameters.count());
     let stream = BatchStream::new(
         Arc::new(documents),
@@ -124,7 +127,12 @@ pub(crate) fn run(plan: &Plan<'_>, stop: &Stop) -> miette::Result<()> {
     let identity = RunIdentity {
         created_by: concat!("make-base ", env!("CARGO_PKG_VERSION")).to_owned(),
         seed: SEED,
-        config_digest: format!("{} steps, peak {}", plan.steps, plan.learning_rate),
+        config_digest: format!(
+            "{} steps, peak {}{}",
+            plan.steps,
+            plan.learning_rate,
+            if plan.from.is_some() { ", second phase" } else { "" }
+        ),
     };
     let (folder, notes) = RunFolder::create_or_open(plan.work.join("run"), &identity)
         .map_err(|error| miette::miette!("{error}"))?;
@@ -144,6 +152,18 @@ pub(crate) fn run(plan: &Plan<'_>, stop: &Stop) -> miette::Result<()> {
     let outcome = trainer.train(stop, &mut reporter).map_err(|error| miette::miette!("{error}"))?;
     eprintln!("step {}: {}", outcome.step, outcome.set.display());
     Ok(())
+}
+
+/// The weights of a run's newest set.
+fn newest_weights(run: &Path) -> miette::Result<WeightFiles> {
+    let view = RunView::open(run).map_err(|error| miette::miette!("{error}"))?;
+    let newest = view.newest_whole_set().map_err(|error| miette::miette!("{error}"))?;
+    let set = newest
+        .set
+        .ok_or_else(|| miette::miette!("`{}` has no whole checkpoint set", run.display()))?;
+    eprintln!("begins with {}", set.folder().display());
+    WeightFiles::open(&set.folder().join("model.safetensors"))
+        .map_err(|error| miette::miette!("{error}"))
 }
 
 /// Plain lines on stderr.
@@ -199,6 +219,7 @@ fn read_tokens(path: &Path, most: usize) -> miette::Result<DocumentSet> {
             pieces.map(move |(piece, tokens)| Document {
                 tokens: tokens.to_vec(),
                 prompt_tokens: 0,
+                masked: vec![],
                 origin: Origin {
                     source: Arc::clone(&source),
                     file: Arc::clone(&name),

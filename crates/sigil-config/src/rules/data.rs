@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::Findings;
 use crate::problem::ProblemKind;
-use crate::settings::InterleaveMode;
+use crate::settings::{InterleaveMode, Length, ShuffleMode};
 use crate::suggest;
 
 /// Prefixes of sources that are files.
@@ -27,6 +27,29 @@ pub(super) fn check(findings: &mut Findings<'_>) {
             dataset.min_length, dataset.max_length
         );
         findings.rule(&["dataset.min_length", "dataset.max_length"], message, "");
+    }
+    if dataset.shuffle == ShuffleMode::Full && !dataset.use_cache {
+        let hint = "set `dataset.shuffle = \"buffer\"`, or `dataset.use_cache = true`";
+        let message =
+            "a full shuffle (`dataset.shuffle`) needs every row, and `dataset.use_cache = false` \
+             streams them"
+                .to_owned();
+        findings.rule(&["dataset.shuffle", "dataset.use_cache"], message, hint);
+    }
+    let sequence = &findings.settings.sequence;
+    if sequence.overlap >= sequence.max_length {
+        let message = format!(
+            "`sequence.overlap` ({}) is not less than `sequence.max_length` ({})",
+            sequence.overlap, sequence.max_length
+        );
+        findings.rule(&["sequence.overlap", "sequence.max_length"], message, "");
+    }
+    if matches!(findings.settings.train.length(), Length::Epochs(_)) && !dataset.use_cache {
+        let hint = "set `train.num_steps`, or `dataset.use_cache = true`";
+        let message = "`train.epochs` needs the length of the data, which a stream \
+             (`dataset.use_cache = false`) does not know"
+            .to_owned();
+        findings.rule(&["train.epochs", "dataset.use_cache"], message, hint);
     }
     sources(findings);
     weights(findings);
@@ -74,6 +97,15 @@ fn sources(findings: &mut Findings<'_>) {
 
 fn weights(findings: &mut Findings<'_>) {
     let dataset = &findings.settings.dataset;
+    for name in dataset.revisions.keys() {
+        if !dataset.names.contains(name) {
+            findings.rule(
+                &["dataset.revisions", "dataset.names"],
+                format!("`dataset.revisions` names `{name}`, which is not in `dataset.names`"),
+                "write the names as in `dataset.names`",
+            );
+        }
+    }
     for name in dataset.dataset_weights.keys() {
         if !dataset.names.contains(name) {
             let names = dataset.names.iter().map(String::as_str);

@@ -3,7 +3,7 @@
 use crate::loaded::Book;
 use crate::note::{Note, NoteKind};
 use crate::settings::{
-    CheckpointPolicy, ComputeDtype, Device, OnNonFinite, Settings, TrainingMode,
+    CheckpointPolicy, ComputeDtype, Device, InterleaveMode, OnNonFinite, Settings, TrainingMode,
 };
 
 pub(super) fn check(settings: &Settings, book: &Book, notes: &mut Vec<Note>) {
@@ -45,6 +45,16 @@ pub(super) fn check(settings: &Settings, book: &Book, notes: &mut Vec<Note>) {
                 "train.checkpoint_policy",
                 "on the CPU there is nowhere to offload to, so it is the same as `inputs`",
             );
+        }
+    }
+    if settings.dataset.names.len() < 2
+        || settings.dataset.interleave_mode == InterleaveMode::Sequential
+    {
+        idle("dataset.interleave_stop", "the sources are read one after the other");
+    }
+    if settings.dataset.shuffle_seed.is_none() {
+        for key in ["dataset.shuffle", "dataset.shuffle_buffer"] {
+            idle(key, "without `dataset.shuffle_seed` rows stay in order");
         }
     }
     if settings.train.on_non_finite == OnNonFinite::Stop {

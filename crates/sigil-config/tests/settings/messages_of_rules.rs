@@ -261,3 +261,34 @@ fn schedules_and_their_fields() {
             2 problems in the configuration"#]],
     );
 }
+
+#[test]
+fn streams_cannot_be_shuffled_whole_or_counted() {
+    check(
+        "run.toml",
+        "[model]\nname = 'a/b'\n[dataset]\nuse_cache = false\nshuffle = 'full'\n[train]\nepochs = 1\n\
+         [sequence]\nmax_length = 8\noverlap = 8\n",
+        expect![[r#"
+            error: a full shuffle (`dataset.shuffle`) needs every row, and `dataset.use_cache = false` streams them
+              --> run.toml:5:11
+              |
+            5 | shuffle = 'full'
+              |           ^^^^^^
+              hint: set `dataset.shuffle = "buffer"`, or `dataset.use_cache = true`
+
+            error: `sequence.overlap` (8) is not less than `sequence.max_length` (8)
+              --> run.toml:10:11
+               |
+            10 | overlap = 8
+               |           ^
+
+            error: `train.epochs` needs the length of the data, which a stream (`dataset.use_cache = false`) does not know
+              --> run.toml:7:10
+              |
+            7 | epochs = 1
+              |          ^
+              hint: set `train.num_steps`, or `dataset.use_cache = true`
+
+            3 problems in the configuration"#]],
+    );
+}

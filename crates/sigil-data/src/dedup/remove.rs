@@ -27,7 +27,7 @@ pub fn remove_duplicates(rows: Vec<Row>, near: bool, ledger: &mut Ledger) -> Vec
             _ => None,
         };
         if fate[position].is_none() {
-            index.insert(prints[position].clone());
+            index.insert(&prints[position]);
         }
     }
     keep_where(rows, fate, Stage::Dedup, ledger)
@@ -36,7 +36,9 @@ pub fn remove_duplicates(rows: Vec<Row>, near: bool, ledger: &mut Ledger) -> Vec
 /// Removes the rows of `train` that equal or nearly equal one of `held_out`.
 pub fn remove_near_held_out(train: Vec<Row>, held_out: &[Row], ledger: &mut Ledger) -> Vec<Row> {
     let mut index = NearIndex::new();
-    fingerprints(held_out).into_iter().for_each(|print| index.insert(print));
+    for print in fingerprints(held_out) {
+        index.insert(&print);
+    }
     let fate = train
         .par_iter()
         .map(|row| index.find(&fingerprint(row)).map(|_| Reason::NearHeldOut))
@@ -49,10 +51,7 @@ fn fingerprints(rows: &[Row]) -> Vec<Fingerprint> {
 }
 
 fn fingerprint(row: &Row) -> Fingerprint {
-    match &row.prompt {
-        None => Fingerprint::of(&row.text),
-        Some(prompt) => Fingerprint::of(&format!("{prompt}\n{}", row.text)),
-    }
+    Fingerprint::of(&row.whole_text())
 }
 
 fn keep_where(

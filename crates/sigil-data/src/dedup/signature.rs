@@ -14,7 +14,7 @@ pub(super) const BANDS: usize = 14;
 /// Hash functions in a group. With 14 groups a pair of Jaccard 0.7 meets with probability 0.56,
 /// one of 0.8 with 0.92, one of 0.5 with 0.05.
 pub(super) const ROWS: usize = 8;
-const HASHES: usize = BANDS * ROWS;
+pub(super) const HASHES: usize = BANDS * ROWS;
 
 /// Share of equal hash functions from which two rows count as near duplicates: an estimate of the
 /// Jaccard similarity of their shingles, with a standard error of 0.043.
@@ -25,9 +25,8 @@ pub const MATCH_FRACTION: f64 = 0.7;
 pub struct Fingerprint {
     /// BLAKE3 of the text without white space.
     pub exact: Digest,
-    pub(super) bands: [u64; BANDS],
-    /// The low 16 bits of each minimum suffice to compare: a false match has 1 chance in 65,536.
-    pub(super) minima: Box<[u16; HASHES]>,
+    pub(super) bands: [u32; BANDS],
+    pub(super) minima: Box<[u8; HASHES]>,
     /// Texts without a token are compared exactly only.
     pub(super) has_tokens: bool,
 }
@@ -52,14 +51,20 @@ impl Fingerprint {
                 *minimum = (*minimum).min(scramble(hash));
             }
         }
-        let mut bands = [0; BANDS];
+        let mut bands = [0_u32; BANDS];
         for (band, rows) in bands.iter_mut().zip(minima.chunks_exact(ROWS)) {
-            *band = rows.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, &minimum| {
+            let hash = rows.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, &minimum| {
                 (hash ^ u64::from(minimum)).wrapping_mul(0x0000_0100_0000_01B3).rotate_left(23)
             });
+            *band = scramble((hash ^ (hash >> 32)) as u32);
         }
-        let minima = Box::new(minima.map(|minimum| minimum as u16));
+        let minima = Box::new(minima.map(|minimum| minimum as u8));
         Self { exact, bands, minima, has_tokens: !tokens.is_empty() }
+    }
+
+    /// Returns the bits that the exact hash is looked up by.
+    pub(super) fn exact_key(&self) -> u64 {
+        self.exact.to_u64()
     }
 
     /// Estimates the Jaccard similarity of the shingles of two texts, from 0 to 1.
@@ -181,8 +186,8 @@ mod tests {
         fn any_text_has_a_fingerprint_equal_to_itself(text in ".{0,200}") {
             let fingerprint = Fingerprint::of(&text);
             prop_assert_eq!(fingerprint.similarity(&Fingerprint::of(&text)), 1.0);
-            let spread: BTreeSet<u16> = fingerprint.minima.iter().copied().collect();
-            prop_assert!(!fingerprint.has_tokens || spread.len() > HASHES / 2);
+            let spread: BTreeSet<u8> = fingerprint.minima.iter().copied().collect();
+            prop_assert!(!fingerprint.has_tokens || spread.len() > HASHES / 4);
         }
     }
 }

@@ -1,13 +1,16 @@
 //! How a row becomes documents.
 //!
-//! Is: prompt and completion encoding, BOS once, EOS learned, and the cutting of long rows. Is not:
-//! chat templates. Next: `set.rs`.
+//! Is: the cutting of long rows into pieces that together learn every token once. Is not: encoding
+//! (`encode.rs`). Next: `set.rs`.
+
+use std::ops::Range;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{Document, DocumentError, DocumentSet};
-use crate::ledger::{Change, Ledger, Reason, Stage};
+use super::fim::FimSettings;
+use super::{Document, DocumentError, DocumentSet, Encoded, RowEncoder};
+use crate::ledger::{Change, Ledger, Quarantined, Reason, Stage};
 use crate::rows::Row;
 use crate::tokenizer::Tokenizer;
 
@@ -22,8 +25,21 @@ pub enum LongRows {
     Truncate,
 }
 
+/// Says which rows go through the model's chat template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChatUse {
+    /// Conversations do; prompts with a completion are joined by a separator.
+    #[default]
+    Conversations,
+    /// Prompts with a completion do as well, as one turn of each side.
+    Always,
+    /// None may: a conversation is an error.
+    Never,
+}
+
 /// Says how rows become documents.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DocumentSettings {
     /// Most tokens of a document.
     pub max_seq_len: usize,
@@ -38,6 +54,10 @@ pub struct DocumentSettings {
     pub train_on_prompt: bool,
     /// Stands between prompt and completion.
     pub prompt_separator: String,
+    /// Which rows go through the chat template.
+    pub chat: ChatUse,
+    /// Filling in the middle of plain rows.
+    pub fim: Option<FimSettings>,
 }
 
 impl DocumentSettings {
@@ -51,10 +71,12 @@ impl DocumentSettings {
             append_eos: true,
             train_on_prompt: false,
             prompt_separator: "\n\n".to_owned(),
+            chat: ChatUse::default(),
+            fim: None,
         }
     }
 
-    fn check(&self) -> Result<(), DocumentError> {
+    pub(super) fn check(&self) -> Result<(), DocumentError> {
         let bad = |name, value| {
             Err(DocumentError::Setting { name, value, max_seq_len: self.max_seq_len })
         };
@@ -78,27 +100,49 @@ pub fn build_documents(
     settings: &DocumentSettings,
     ledger: &mut Ledger,
 ) -> Result<DocumentSet, DocumentError> {
-    settings.check()?;
-    let eos = match (settings.append_eos, tokenizer.eos_id()) {
-        (true, None) => return Err(DocumentError::NoEos),
-        (true, eos) => eos,
-        (false, _) => None,
-    };
+    let encoder = RowEncoder::new(tokenizer, settings)?;
     if u32::try_from(rows.len()).is_err() {
         return Err(DocumentError::TooManyRows { rows: rows.len() });
     }
-    let bos = tokenizer.bos_id().filter(|_| tokenizer.adds_bos());
-    let encoded: Vec<(Vec<u32>, usize)> = rows
-        .par_iter()
-        .map(|row| encode_row(row, tokenizer, settings, bos, eos))
-        .collect::<Result<_, _>>()?;
+    Ok(cut_rows(&rows.iter().collect::<Vec<_>>(), &encoder, settings, ledger)?
+        .into_iter()
+        .collect())
+}
+
+/// Encodes and cuts rows; their ordinals count from 0.
+///
+/// A conversation that the model's template refuses is dropped and counted; other failures end.
+pub(crate) fn cut_rows(
+    rows: &[&Row],
+    encoder: &RowEncoder<'_>,
+    settings: &DocumentSettings,
+    ledger: &mut Ledger,
+) -> Result<Vec<Document>, DocumentError> {
+    let encoded: Vec<Result<Encoded, DocumentError>> =
+        rows.par_iter().map(|row| encoder.encode(row)).collect();
     let mut documents = Vec::with_capacity(rows.len());
-    for (ordinal, (row, (tokens, prompt_tokens))) in rows.iter().zip(encoded).enumerate() {
+    for (ordinal, (row, encoded)) in rows.iter().zip(encoded).enumerate() {
+        let encoded = match encoded {
+            Ok(encoded) => encoded,
+            Err(DocumentError::Render { row: place, source }) if source.is_of_the_row() => {
+                ledger.drop_row(Stage::Tokenize, Reason::Bad, &row.origin);
+                ledger.quarantine(Quarantined {
+                    place,
+                    reason: source.to_string(),
+                    raw: row.text.chars().take(1000).collect(),
+                });
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let before = documents.len();
-        let change = cut(&tokens, prompt_tokens, settings, |piece, start, end, given| {
+        let change = cut(encoded.tokens.len(), &encoded.given, settings, |piece, range, given| {
+            let prompt_tokens = given.first().filter(|first| first.start == 0).map_or(0, |g| g.end);
+            let masked = given.into_iter().filter(|range| range.start > 0);
             documents.push(Document {
-                tokens: tokens[start..end].to_vec(),
-                prompt_tokens: given,
+                tokens: encoded.tokens[range].to_vec(),
+                prompt_tokens,
+                masked: masked.map(|range| range.start as u32..range.end as u32).collect(),
                 origin: row.origin.clone(),
                 piece,
                 row: ordinal as u32,
@@ -110,75 +154,70 @@ pub fn build_documents(
             continue;
         }
         ledger.keep(Stage::Tokenize);
-        if let Some(change) = change {
+        for change in [change, encoded.change].into_iter().flatten() {
             ledger.change(Stage::Tokenize, change);
         }
     }
-    Ok(documents.into_iter().collect())
+    Ok(documents)
 }
 
-/// Returns the tokens of a row and how many of them are given.
-fn encode_row(
-    row: &Row,
-    tokenizer: &Tokenizer,
-    settings: &DocumentSettings,
-    bos: Option<u32>,
-    eos: Option<u32>,
-) -> Result<(Vec<u32>, usize), DocumentError> {
-    let encode = |text: &str| {
-        tokenizer
-            .encode(text)
-            .map_err(|source| DocumentError::Encode { row: row.origin.to_string(), source })
-    };
-    let mut tokens: Vec<u32> = bos.into_iter().collect();
-    let mut prompt_tokens = 0;
-    if let Some(prompt) = &row.prompt {
-        // Encoded apart from the completion, so that no token spans the border: generation starts
-        // from exactly these prompt tokens.
-        tokens.extend(encode(&format!("{prompt}{}", settings.prompt_separator))?);
-        if !settings.train_on_prompt {
-            prompt_tokens = tokens.len();
-        }
-    }
-    tokens.extend(encode(&row.text)?);
-    tokens.extend(eos);
-    Ok((tokens, prompt_tokens))
-}
-
-/// Calls `emit(piece, start, end, given)` for each piece that has something to learn.
+/// Calls `emit(piece, tokens of the piece, what is given in it)` for each piece that has something
+/// to learn. Stretches that are given are counted from the start of the piece.
 fn cut(
-    tokens: &[u32],
-    prompt_tokens: usize,
+    length: usize,
+    given: &[Range<usize>],
     settings: &DocumentSettings,
-    mut emit: impl FnMut(u32, usize, usize, usize),
+    mut emit: impl FnMut(u32, Range<usize>, Vec<Range<usize>>),
 ) -> Option<Change> {
     let longest = settings.max_seq_len;
     let mut piece = 0;
-    let mut emit_if_learned = |start: usize, end: usize, given: usize| {
-        let given = given.min(end - start);
-        if end - start > given.max(1) {
-            emit(piece, start, end, given);
+    let mut emit_if_learned = |start: usize, end: usize, repeated: usize| {
+        let mut inside = inside(given, start, end, repeated);
+        let masked: usize = inside.iter().map(Range::len).sum();
+        // The first token of a piece is never a target.
+        let first_is_masked = inside.first().is_some_and(|range| range.start == 0);
+        if end - start > masked + usize::from(!first_is_masked) {
+            inside.retain(|range| !range.is_empty());
+            emit(piece, start..end, inside);
             piece += 1;
         }
     };
-    if tokens.len() <= longest {
-        emit_if_learned(0, tokens.len(), prompt_tokens);
+    if length <= longest {
+        emit_if_learned(0, length, 0);
         return None;
     }
     if settings.long_rows == LongRows::Truncate {
-        emit_if_learned(0, longest, prompt_tokens);
+        emit_if_learned(0, longest, 0);
         return Some(Change::Truncated);
     }
     let (mut start, mut end, mut repeated) = (0, longest, 0);
     loop {
-        emit_if_learned(start, end, prompt_tokens.saturating_sub(start).max(repeated));
-        if end == tokens.len() {
+        emit_if_learned(start, end, repeated);
+        if end == length {
             return Some(Change::Split);
         }
         start = end - settings.overlap_tokens;
         repeated = settings.overlap_tokens;
-        end = tokens.len().min(start + longest);
+        end = length.min(start + longest);
     }
+}
+
+/// Moves the given stretches into a piece, whose first `repeated` tokens are given too.
+fn inside(given: &[Range<usize>], start: usize, end: usize, repeated: usize) -> Vec<Range<usize>> {
+    let mut found: Vec<Range<usize>> = Vec::new();
+    let repeated = std::iter::once(start..start + repeated);
+    for range in repeated.chain(given.iter().cloned()) {
+        let range = range.start.max(start)..range.end.min(end);
+        if range.is_empty() {
+            continue;
+        }
+        let range = range.start - start..range.end - start;
+        match found.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            _ => found.push(range),
+        }
+    }
+    found
 }
 
 #[cfg(test)]
@@ -192,9 +231,12 @@ mod tests {
     }
 
     fn pieces(length: usize, prompt: usize, settings: &DocumentSettings) -> Vec<[usize; 3]> {
-        let tokens = vec![0; length];
         let mut found = Vec::new();
-        cut(&tokens, prompt, settings, |_, start, end, given| found.push([start, end, given]));
+        let given = std::iter::once(0..prompt.min(length)).collect::<Vec<_>>();
+        cut(length, &given, settings, |_, range, given| {
+            assert!(given.len() <= 1, "prompt and repetition are one stretch");
+            found.push([range.start, range.end, given.first().map_or(0, |given| given.end)]);
+        });
         found
     }
 
@@ -212,6 +254,15 @@ mod tests {
         let truncate = DocumentSettings { long_rows: LongRows::Truncate, ..settings(4, 1) };
         assert!(pieces(10, 4, &truncate).is_empty());
         assert_eq!(pieces(10, 3, &truncate), [[0, 4, 3]]);
+    }
+
+    #[test]
+    fn turns_in_the_middle_are_given_in_every_piece() {
+        let mut found = Vec::new();
+        cut(12, &[0..2, 5..8], &settings(7, 1), |piece, range, given| {
+            found.push((piece, range, given));
+        });
+        assert_eq!(found, [(0, 0..7, vec![0..2, 5..7]), (1, 6..12, vec![0..2])]);
     }
 
     proptest! {

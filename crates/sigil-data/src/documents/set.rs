@@ -4,6 +4,7 @@
 //! cost a few bytes each. Is not: an order (`stream.rs`). Next: `build.rs`.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::Digest;
@@ -16,6 +17,8 @@ pub struct Document {
     pub tokens: Vec<u32>,
     /// Number of leading tokens that are given and not learned.
     pub prompt_tokens: usize,
+    /// Later stretches of tokens that are not learned, in order.
+    pub masked: Vec<Range<u32>>,
     /// Where the row was read.
     pub origin: Origin,
     /// Which piece of its row this is, from 0.
@@ -33,6 +36,8 @@ pub struct DocumentView<'a> {
     pub tokens: &'a [u32],
     /// Number of leading tokens that are given and not learned.
     pub prompt_tokens: usize,
+    /// Later stretches of tokens that are not learned, in order.
+    pub masked: &'a [Range<u32>],
     /// Where the row was read.
     pub origin: &'a Origin,
     /// Which piece of its row this is, from 0.
@@ -44,6 +49,7 @@ pub(crate) struct Entry {
     pub(crate) start: usize,
     pub(crate) length: u32,
     pub(crate) prompt_tokens: u32,
+    pub(crate) masked: Box<[Range<u32>]>,
     pub(crate) piece: u32,
     pub(crate) row: u32,
     pub(crate) weight: f32,
@@ -81,7 +87,10 @@ impl DocumentSet {
 
     /// Returns the number of tokens that are learned in one pass over the documents.
     pub fn target_count(&self) -> u64 {
-        let learned = |entry: &Entry| entry.length.saturating_sub(entry.prompt_tokens.max(1));
+        let learned = |entry: &Entry| {
+            let masked: u32 = entry.masked.iter().map(|range| range.end - range.start).sum();
+            entry.length.saturating_sub(entry.prompt_tokens.max(1) + masked)
+        };
         self.entries.iter().map(|entry| u64::from(learned(entry))).sum()
     }
 
@@ -96,6 +105,7 @@ impl DocumentSet {
         Some(DocumentView {
             tokens: self.tokens.get(entry.start..entry.start + entry.length as usize)?,
             prompt_tokens: entry.prompt_tokens as usize,
+            masked: &entry.masked,
             origin: &entry.origin,
             piece: entry.piece,
         })
@@ -125,6 +135,7 @@ impl FromIterator<Document> for DocumentSet {
                     start,
                     length: document.tokens.len() as u32,
                     prompt_tokens: document.prompt_tokens as u32,
+                    masked: document.masked.into(),
                     piece: document.piece,
                     row: document.row,
                     weight: document.weight,
@@ -154,6 +165,10 @@ fn digest_of(tokens: &[u32], entries: &[Entry]) -> Digest {
             [entry.length, entry.prompt_tokens, entry.piece, entry.row, entry.weight.to_bits()]
         {
             hasher.update(&number.to_le_bytes());
+        }
+        for range in &entry.masked {
+            hasher.update(&range.start.to_le_bytes());
+            hasher.update(&range.end.to_le_bytes());
         }
     }
     hasher.update(bytemuck::cast_slice(tokens));

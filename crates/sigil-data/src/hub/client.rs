@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use hf_hub::repository::RepoTreeEntry;
-use hf_hub::{HFClient, HFClientSync, HFError};
+use hf_hub::{HFClient, HFClientSync, HFError, HFRepositorySync, RepoTypeDataset};
 
 use super::{HubError, HubSettings};
 
@@ -19,6 +19,8 @@ const NO_TOKEN: &str = "\n";
 pub(super) struct RemoteFile {
     pub(super) name: String,
     pub(super) size: u64,
+    /// The hub's id of the content.
+    pub(super) id: String,
 }
 
 /// A connection for one repository.
@@ -35,21 +37,11 @@ impl<'a> Client<'a> {
         repo: &'a str,
         revision: &'a str,
     ) -> Result<Self, HubError> {
-        let built = HFClient::builder()
-            .endpoint(&settings.endpoint)
-            .token(settings.token.as_deref().unwrap_or(NO_TOKEN))
-            .cache_dir(&settings.cache_folder)
-            .user_agent(concat!("sigil/", env!("CARGO_PKG_VERSION")))
-            .retry_max_attempts(settings.attempts)
-            .build_sync();
-        let client = built.map_err(|error| HubError::Other {
-            repo: repo.to_owned(),
-            reason: error.to_string(),
-        })?;
+        let client = connect(settings, repo)?;
         Ok(Self { client, settings, repo, revision })
     }
 
-    fn model(&self) -> hf_hub::HFRepositorySync<hf_hub::RepoTypeModel> {
+    fn model(&self) -> HFRepositorySync<hf_hub::RepoTypeModel> {
         let (owner, name) = hf_hub::split_id(self.repo);
         self.client.model(owner, name)
     }
@@ -63,7 +55,9 @@ impl<'a> Client<'a> {
             .send()
             .map_err(|error| self.translate(&error))?;
         let file = |entry| match entry {
-            RepoTreeEntry::File { path, size, .. } => Some(RemoteFile { name: path, size }),
+            RepoTreeEntry::File { path, size, oid, .. } => {
+                Some(RemoteFile { name: path, size, id: oid })
+            }
             _ => None,
         };
         Ok(entries.into_iter().filter_map(file).collect())
@@ -91,37 +85,140 @@ impl<'a> Client<'a> {
     }
 
     fn translate(&self, error: &HFError) -> HubError {
-        let repo = self.repo.to_owned();
-        let revision = self.revision.to_owned();
-        match error {
-            HFError::AuthRequired { .. } => HubError::Unauthorized { repo },
-            HFError::Forbidden { .. } => HubError::Forbidden { repo },
-            HFError::RepoNotFound { .. }
-            | HFError::RevisionNotFound { .. }
-            | HFError::EntryNotFound { .. } => HubError::NotFound { repo, revision },
-            HFError::RateLimited { retry_after, .. } => {
-                HubError::RateLimited { wait_secs: retry_after.map(|wait| wait.as_secs()) }
+        translate(self.settings, self.repo, self.revision, error)
+    }
+}
+
+/// A connection for one dataset.
+pub(super) struct DatasetClient<'a> {
+    dataset: HFRepositorySync<RepoTypeDataset>,
+    settings: &'a HubSettings,
+    repo: &'a str,
+    revision: &'a str,
+}
+
+impl<'a> DatasetClient<'a> {
+    pub(super) fn new(
+        settings: &'a HubSettings,
+        repo: &'a str,
+        revision: &'a str,
+    ) -> Result<Self, HubError> {
+        let (owner, name) = hf_hub::split_id(repo);
+        let dataset = connect(settings, repo)?.dataset(owner, name);
+        Ok(Self { dataset, settings, repo, revision })
+    }
+
+    /// Asks which commit the revision means.
+    pub(super) fn commit(&self) -> Result<String, HubError> {
+        let info = self
+            .dataset
+            .info()
+            .revision(self.revision)
+            .send()
+            .map_err(|error| self.translate(&error))?;
+        let hexadecimal =
+            |sha: &String| sha.len() >= 7 && sha.chars().all(|c| c.is_ascii_hexdigit());
+        info.sha.filter(hexadecimal).ok_or_else(|| HubError::Other {
+            repo: self.repo.to_owned(),
+            reason: "the hub names no commit".to_owned(),
+        })
+    }
+
+    /// Lists all files of a commit.
+    pub(super) fn list(&self, commit: &str) -> Result<Vec<RemoteFile>, HubError> {
+        let entries = self
+            .dataset
+            .list_tree()
+            .revision(commit)
+            .recursive(true)
+            .send()
+            .map_err(|error| self.translate(&error))?;
+        let file = |entry| match entry {
+            RepoTreeEntry::File { path, size, oid, lfs, .. } => {
+                let size = lfs.and_then(|lfs| lfs.size).unwrap_or(size);
+                Some(RemoteFile { name: path, size, id: plain(&oid)? })
             }
-            HFError::LocalEntryNotFound { .. } => {
-                HubError::NotCached { repo, revision, cache: self.settings.cache_folder.clone() }
-            }
-            HFError::Http { context } => match context.status.as_u16() {
-                401 => HubError::Unauthorized { repo },
-                403 => HubError::Forbidden { repo },
-                404 => HubError::NotFound { repo, revision },
-                429 => HubError::RateLimited { wait_secs: None },
-                status => HubError::Status { repo, status },
-            },
-            HFError::Request { source, .. } => HubError::Connection {
-                endpoint: self.settings.endpoint.clone(),
-                reason: root_of(source),
-            },
-            HFError::Io(source) => HubError::Cache {
-                path: self.settings.cache_folder.clone(),
-                source: std::io::Error::new(source.kind(), source.to_string()),
-            },
-            other => HubError::Other { repo, reason: other.to_string() },
+            _ => None,
+        };
+        Ok(entries.into_iter().filter_map(file).collect())
+    }
+
+    /// Asks for the name of a file's content: its SHA-256 where the hub stores it by that.
+    pub(super) fn etag(&self, commit: &str, name: &str) -> Option<String> {
+        let metadata =
+            self.dataset.get_file_metadata().filepath(name).revision(commit).send().ok()?;
+        plain(&metadata.etag)
+    }
+
+    /// Downloads some bytes of a file.
+    pub(super) fn range(
+        &self,
+        commit: &str,
+        name: &str,
+        range: std::ops::Range<u64>,
+    ) -> Result<Vec<u8>, HubError> {
+        self.dataset
+            .download_file_to_bytes()
+            .filename(name)
+            .revision(commit)
+            .range(range)
+            .send()
+            .map(|bytes| bytes.to_vec())
+            .map_err(|error| self.translate(&error))
+    }
+
+    fn translate(&self, error: &HFError) -> HubError {
+        translate(self.settings, self.repo, self.revision, error)
+    }
+}
+
+/// Lets through what can be the name of a file.
+fn plain(name: &str) -> Option<String> {
+    let good = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    good.then(|| name.to_owned())
+}
+
+fn connect(settings: &HubSettings, repo: &str) -> Result<HFClientSync, HubError> {
+    let built = HFClient::builder()
+        .endpoint(&settings.endpoint)
+        .token(settings.token.as_deref().unwrap_or(NO_TOKEN))
+        .cache_dir(&settings.cache_folder)
+        .user_agent(concat!("sigil/", env!("CARGO_PKG_VERSION")))
+        .retry_max_attempts(settings.attempts)
+        .build_sync();
+    built.map_err(|error| HubError::Other { repo: repo.to_owned(), reason: error.to_string() })
+}
+
+fn translate(settings: &HubSettings, repo: &str, revision: &str, error: &HFError) -> HubError {
+    let repo = repo.to_owned();
+    let revision = revision.to_owned();
+    match error {
+        HFError::AuthRequired { .. } => HubError::Unauthorized { repo },
+        HFError::Forbidden { .. } => HubError::Forbidden { repo },
+        HFError::RepoNotFound { .. }
+        | HFError::RevisionNotFound { .. }
+        | HFError::EntryNotFound { .. } => HubError::NotFound { repo, revision },
+        HFError::RateLimited { retry_after, .. } => {
+            HubError::RateLimited { wait_secs: retry_after.map(|wait| wait.as_secs()) }
         }
+        HFError::LocalEntryNotFound { .. } => {
+            HubError::NotCached { repo, revision, cache: settings.cache_folder.clone() }
+        }
+        HFError::Http { context } => match context.status.as_u16() {
+            401 => HubError::Unauthorized { repo },
+            403 => HubError::Forbidden { repo },
+            404 => HubError::NotFound { repo, revision },
+            429 => HubError::RateLimited { wait_secs: None },
+            status => HubError::Status { repo, status },
+        },
+        HFError::Request { source, .. } => {
+            HubError::Connection { endpoint: settings.endpoint.clone(), reason: root_of(source) }
+        }
+        HFError::Io(source) => HubError::Cache {
+            path: settings.cache_folder.clone(),
+            source: std::io::Error::new(source.kind(), source.to_string()),
+        },
+        other => HubError::Other { repo, reason: other.to_string() },
     }
 }
 

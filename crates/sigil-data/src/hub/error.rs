@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// Says why a model cannot be fetched.
+/// Says why a model or dataset cannot be fetched.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HubError {
@@ -72,6 +72,16 @@ pub enum HubError {
         /// Size or hash, wanted and found.
         reason: String,
     },
+    /// No file of the repository belongs to the split.
+    #[error("the dataset `{repo}` has no file of the split `{split}` (files: {found})")]
+    NoSplit {
+        /// Repository.
+        repo: String,
+        /// The split.
+        split: String,
+        /// Some of the files there are.
+        found: String,
+    },
     /// The repository or the cached copy lacks a file that a model needs.
     #[error("`{repo}` has no {missing}")]
     Incomplete {
@@ -81,7 +91,7 @@ pub enum HubError {
         missing: String,
     },
     /// The cache cannot be read or written.
-    #[error("cannot use `{}` in the model cache", path.display())]
+    #[error("cannot use `{}` in the download cache: {source}", path.display())]
     Cache {
         /// File or folder.
         path: PathBuf,
@@ -107,9 +117,9 @@ impl HubError {
     /// Returns what the user can do about it, if anything.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Unauthorized { .. } | Self::Forbidden { .. } => Some(
-                "accept the model's terms on its page, then give a token with read access (HF_TOKEN)",
-            ),
+            Self::Unauthorized { .. } | Self::Forbidden { .. } => {
+                Some("accept the terms on its page, then give a token with read access (HF_TOKEN)")
+            }
             Self::NotFound { .. } | Self::BadName { .. } => {
                 Some("a local folder needs a path such as `./model`; private models look absent")
             }
@@ -120,6 +130,9 @@ impl HubError {
             ),
             Self::NotCached { .. } => Some("fetch it once while online"),
             Self::Damaged { .. } => Some("the damaged copy was removed: start again"),
+            Self::NoSplit { .. } => {
+                Some("set dataset.split, or name a folder: `owner/name/data/rust`")
+            }
             Self::Incomplete { .. } => {
                 Some("weights must be safetensors; convert pickled .bin weights first")
             }

@@ -169,7 +169,7 @@ fn check_complete(repo: &str, folder: &Path) -> Result<(), HubError> {
     }
 }
 
-fn check_name(repo: &str) -> Result<(), HubError> {
+pub(super) fn check_name(repo: &str) -> Result<(), HubError> {
     let part = |text: &str| {
         !text.is_empty()
             && !text.starts_with('.')
@@ -188,7 +188,7 @@ fn names_in(folder: &Path) -> BTreeSet<String> {
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
-fn sha256_of(path: &Path) -> io::Result<String> {
+pub(super) fn sha256_of(path: &Path) -> io::Result<String> {
     let mut hasher = Sha256::new();
     let mut file = fs::File::open(path)?;
     let mut buffer = vec![0; 1 << 20];

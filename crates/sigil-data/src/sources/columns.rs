@@ -2,12 +2,14 @@
 //!
 //! Is: the known field names and their order of preference, the config's own names, and the checks
 //! of `weight` and `split`. Is not: a reader; JSON and parquet give the fields. Next:
-//! `json_rows.rs`, `parquet_rows.rs`.
+//! `conversations.rs` for the forms that have turns, `json_rows.rs`, `parquet_rows.rs`.
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::conversations;
+use crate::chat::Turn;
 use crate::rows::{Origin, Row, RowSplit};
 
 /// Fields of a completion, each with `prompt`.
@@ -20,6 +22,10 @@ const GROUPS: [&str; 6] =
 /// Fields with a path, for the path rules.
 const PATHS: [&str; 5] = ["path", "max_stars_repo_path", "file_path", "_source_file", "file"];
 
+/// Fields with one licence or several, for the filter's list of licences.
+const LICENCES: [&str; 5] =
+    ["license", "licence", "licenses", "max_stars_repo_licenses", "max_stars_repo_license"];
+
 /// Names columns that have other names than the known ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ColumnNames {
@@ -27,6 +33,10 @@ pub struct ColumnNames {
     pub prompt: Option<String>,
     /// Column of the text, or of the completion where there is a prompt.
     pub text: Option<String>,
+    /// Column of a list of turns.
+    pub messages: Option<String>,
+    /// Column of the file's path.
+    pub path: Option<String>,
 }
 
 /// A row, and the path that its data names.
@@ -34,6 +44,8 @@ pub struct ColumnNames {
 pub(super) struct Fitted {
     pub(super) row: Row,
     pub(super) path: Option<String>,
+    /// Licences that its data or its crate names.
+    pub(super) licences: Vec<String>,
 }
 
 /// Why fields make no row.
@@ -43,17 +55,24 @@ pub(super) enum Misfit {
     BadField { field: String, problem: String },
 }
 
+/// What is learned in a row, and what comes before it.
+#[derive(Debug, Default)]
+pub(super) struct Content {
+    pub(super) prompt: Option<String>,
+    pub(super) text: String,
+    pub(super) turns: Vec<Turn>,
+}
+
 impl ColumnNames {
-    /// Lists every field that could matter, so that a reader loads no other.
-    pub(super) fn wanted(&self) -> Vec<String> {
-        let own = [&self.prompt, &self.text].into_iter().flatten().map(String::as_str);
-        own.chain(["prompt", "weight", "split", "_task_type"])
-            .chain(COMPLETIONS)
-            .chain(TEXTS)
-            .chain(GROUPS)
-            .chain(PATHS)
-            .map(str::to_owned)
-            .collect()
+    /// Says whether a field could matter, so that a reader loads no other.
+    pub(super) fn wants(&self, field: &str) -> bool {
+        let own = [&self.prompt, &self.text, &self.messages, &self.path];
+        own.into_iter().flatten().any(|name| name == field)
+            || field.starts_with('_')
+            || ["prompt", "weight", "split"].contains(&field)
+            || [&COMPLETIONS[..], &TEXTS, &GROUPS, &PATHS, &LICENCES, &conversations::FIELDS]
+                .iter()
+                .any(|names| names.contains(&field))
     }
 
     /// Makes a row of `fields`. A field that is absent and one that is null mean the same.
@@ -62,35 +81,67 @@ impl ColumnNames {
         fields: &Map<String, Value>,
         origin: Origin,
     ) -> Result<Fitted, Misfit> {
-        let text_of = |field: &str| text_field(fields, field);
-        let (prompt, text) = if let Some(name) = &self.text {
-            let prompt = self.prompt.as_deref().map(text_of).transpose()?.flatten();
-            (prompt, text_of(name)?)
-        } else {
-            let prompt = text_of(self.prompt.as_deref().unwrap_or("prompt"))?;
-            let completion = if prompt.is_some() { first(&COMPLETIONS, text_of)? } else { None };
-            match completion {
-                Some(completion) => (prompt, Some(completion)),
-                None => (None, first(&TEXTS, text_of)?),
-            }
+        let content = match self.mapped(fields)? {
+            Some(content) => content,
+            None => known(fields, self.prompt.as_deref().unwrap_or("prompt"))?
+                .ok_or_else(|| Misfit::NoColumns(names_of(fields)))?,
         };
-        let text = text.ok_or_else(|| Misfit::NoColumns(names_of(fields)))?;
         // A group or path of another type (`repo: {..}`, `file: 3`) is no error: it is only unknown.
-        let known = |names: &[&str]| {
+        let named = |names: &[&str]| {
             names.iter().find_map(|&name| fields.get(name)?.as_str()).map(str::to_owned)
         };
-        let group = known(&GROUPS).unwrap_or_else(|| origin.to_string());
+        let group = named(&GROUPS).unwrap_or_else(|| origin.to_string());
+        let path = match &self.path {
+            Some(name) => text_field(fields, name)?,
+            None => named(&PATHS),
+        };
+        let kept = |(name, value): (&String, &Value)| (name.clone(), value.clone());
         let row = Row {
-            prompt,
-            text,
+            prompt: content.prompt,
+            text: content.text,
+            turns: content.turns,
             origin,
             group: Arc::from(group),
             weight: weight_field(fields)?,
-            task_type: text_of("_task_type")?.map(Arc::from),
-            split: split_field(text_of("split")?.as_deref())?,
+            task_type: task_type(fields)?,
+            split: split_field(text_field(fields, "split")?.as_deref())?,
+            extra: fields
+                .iter()
+                .filter(|(name, value)| name.starts_with('_') && !value.is_null())
+                .map(kept)
+                .collect(),
         };
-        Ok(Fitted { row, path: known(&PATHS) })
+        Ok(Fitted { row, path, licences: licences(fields) })
     }
+
+    /// Reads the columns that the config names.
+    fn mapped(&self, fields: &Map<String, Value>) -> Result<Option<Content>, Misfit> {
+        let missing = || Misfit::NoColumns(names_of(fields));
+        if let Some(name) = &self.messages {
+            return conversations::turns(fields, name)?.ok_or_else(missing).map(Some);
+        }
+        let Some(name) = &self.text else { return Ok(None) };
+        let prompt = match &self.prompt {
+            Some(name) => text_field(fields, name)?,
+            None => None,
+        };
+        let text = text_field(fields, name)?.ok_or_else(missing)?;
+        Ok(Some(Content { prompt, text, turns: Vec::new() }))
+    }
+}
+
+/// Finds the first known form that the fields have.
+fn known(fields: &Map<String, Value>, prompt: &str) -> Result<Option<Content>, Misfit> {
+    if let Some(content) = conversations::known(fields)? {
+        return Ok(Some(content));
+    }
+    let text_of = |field: &str| text_field(fields, field);
+    if let Some(prompt) = text_of(prompt)?
+        && let Some(text) = first(&COMPLETIONS, text_of)?
+    {
+        return Ok(Some(Content { prompt: Some(prompt), text, turns: Vec::new() }));
+    }
+    Ok(first(&TEXTS, text_of)?.map(|text| Content { text, ..Content::default() }))
 }
 
 fn first(
@@ -105,12 +156,33 @@ fn first(
     Ok(None)
 }
 
-fn text_field(fields: &Map<String, Value>, field: &str) -> Result<Option<String>, Misfit> {
+/// Reads a field that must be text.
+pub(super) fn text_field(
+    fields: &Map<String, Value>,
+    field: &str,
+) -> Result<Option<String>, Misfit> {
     match fields.get(field) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
         Some(other) => Err(bad(field, format!("is {}, not text", kind_of(other)))),
     }
+}
+
+/// Reads a name or a list of names; something else names no licence.
+fn licences(fields: &Map<String, Value>) -> Vec<String> {
+    let named = LICENCES.iter().find_map(|&name| fields.get(name).filter(|value| !value.is_null()));
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    match named {
+        Some(Value::Array(list)) => list.iter().filter_map(text).collect(),
+        Some(other) => text(other).into_iter().collect(),
+        None => Vec::new(),
+    }
+}
+
+fn task_type(fields: &Map<String, Value>) -> Result<Option<Arc<str>>, Misfit> {
+    let own = text_field(fields, "_task_type")?;
+    let task = own.or(text_field(fields, "task_category").ok().flatten());
+    Ok(task.map(Arc::from))
 }
 
 fn weight_field(fields: &Map<String, Value>) -> Result<f32, Misfit> {
@@ -134,7 +206,7 @@ fn split_field(split: Option<&str>) -> Result<RowSplit, Misfit> {
     }
 }
 
-fn bad(field: &str, problem: String) -> Misfit {
+pub(super) fn bad(field: &str, problem: String) -> Misfit {
     Misfit::BadField { field: field.to_owned(), problem }
 }
 
@@ -144,7 +216,7 @@ fn names_of(fields: &Map<String, Value>) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
-fn kind_of(value: &Value) -> &'static str {
+pub(super) fn kind_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "true or false",

@@ -29,7 +29,7 @@ pub enum SourceError {
         reason: String,
     },
     /// A file or folder cannot be read.
-    #[error("cannot read `{}`", path.display())]
+    #[error("cannot read `{}`: {source}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -77,6 +77,22 @@ pub enum SourceError {
         /// What is wrong with it, as the end of a sentence.
         problem: String,
     },
+    /// More rows are unreadable than is tolerated.
+    #[error(
+        "{bad} of the first {read} rows of `{spec}` are unreadable, more than the share {limit} that is tolerated; the first: {first}"
+    )]
+    ManyBad {
+        /// The source as written.
+        spec: String,
+        /// Unreadable rows.
+        bad: u64,
+        /// Rows met.
+        read: u64,
+        /// The largest share.
+        limit: f64,
+        /// What is wrong with the first of them, and where.
+        first: String,
+    },
     /// A parquet file is damaged or uses something that is not supported.
     #[error("`{}` is not a readable parquet file: {reason}", path.display())]
     BadParquet {
@@ -121,12 +137,16 @@ impl SourceError {
             ),
             Self::NoColumns { .. } => Some(
                 "known forms are text, content or code; or prompt with gen, completion or \
-                 response; other names can be mapped in the config",
+                 response; messages or conversations; instruction with output; other names can be \
+                 mapped under dataset.columns",
             ),
             Self::NoCrates { .. } => {
                 Some("run `cargo fetch` beside that lock file, so that cargo unpacks the crates")
             }
-            Self::TooLarge { .. } => Some("raise the cap if the file is known to be good"),
+            Self::ManyBad { .. } => Some("mend the file, or raise dataset.max_bad_fraction"),
+            Self::TooLarge { .. } => {
+                Some("raise dataset.max_expanded_bytes if the file is known to be good")
+            }
             _ => None,
         }
     }

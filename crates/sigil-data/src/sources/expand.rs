@@ -20,10 +20,10 @@ pub(super) fn inner_suffix(path: &Path) -> String {
 /// Opens a file for reading by lines; `.gz` and `.zst` are decoded on the way.
 ///
 /// Reading more than `cap_bytes` fails with an error that [`describe`] turns into `TooLarge`.
-pub(super) fn open(path: &Path, cap_bytes: u64) -> Result<Box<dyn BufRead>, SourceError> {
+pub(super) fn open(path: &Path, cap_bytes: u64) -> Result<Box<dyn BufRead + Send>, SourceError> {
     let file = File::open(path).map_err(|error| describe(path, cap_bytes, error))?;
     let lower = path.to_string_lossy().to_lowercase();
-    let reader: Box<dyn Read> = if lower.ends_with(".gz") {
+    let reader: Box<dyn Read + Send> = if lower.ends_with(".gz") {
         Box::new(flate2::read::MultiGzDecoder::new(BufReader::new(file)))
     } else if lower.ends_with(".zst") {
         let decoder = zstd::stream::read::Decoder::new(file)

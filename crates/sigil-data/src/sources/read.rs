@@ -1,17 +1,27 @@
-//! From source names to rows.
+//! Reading of whole sources, and the settings of every reading.
 //!
-//! Is: the dispatch by kind of file, the limits that apply to every source, and the counting. Is
-//! not: a format (`json_rows.rs`, `parquet_rows.rs`, `rust_files.rs`, `registry.rs`). Next: those.
+//! Is: the limits that apply to every source, judging on all cores in the order of the rows, and
+//! the counting. Is not: a format. Next: `open.rs`, `reader.rs`, `gate.rs`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::columns::{ColumnNames, Fitted, Misfit};
+use rayon::prelude::*;
+use sigil_filter::Session;
+
+use super::columns::ColumnNames;
+use super::gate::FilterStage;
+use super::open::OpenSource;
+use super::reader::{Item, SourceReader};
 use super::{PathRules, SourceError, SourceSpec};
-use super::{expand, json_rows, parquet_rows, registry, rust_files};
-use crate::ledger::{Ledger, Reason, Stage};
+use crate::ledger::{Ledger, Quarantined, Reason, Stage};
 use crate::rows::Row;
+
+/// Rows that are judged together.
+const ROWS_AT_ONCE: usize = 256;
+/// Bad rows that must have been met before a reading ends early because of their share.
+const BAD_ROWS_BEFORE_STOP: u64 = 100;
 
 /// Says how sources are read.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,14 +38,19 @@ pub struct ReadSettings {
     pub max_chars: usize,
     /// Which files are left out by their path.
     pub paths: PathRules,
-    /// Most bytes that a compressed file may expand to.
+    /// Most bytes that a compressed file may expand to (`dataset.max_expanded_bytes`).
     pub expansion_cap_bytes: u64,
     /// Factor of a row's weight by its `_task_type`.
     pub task_weights: BTreeMap<String, f32>,
+    /// Largest share of rows that may be unreadable, from 0 (the first one is an error) to 1.
+    pub max_bad_fraction: f64,
+    /// The rules about the code itself.
+    pub filter: FilterStage,
 }
 
 impl ReadSettings {
-    /// Returns the defaults: any length from 1 to 200,000 characters, every path, 64 GiB.
+    /// Returns the defaults: any length from 1 to 200,000 characters, every path, 64 GiB, no bad
+    /// row.
     pub fn new(base_folder: impl Into<PathBuf>) -> Self {
         Self {
             base_folder: base_folder.into(),
@@ -46,7 +61,15 @@ impl ReadSettings {
             paths: PathRules::default(),
             expansion_cap_bytes: 64 << 30,
             task_weights: BTreeMap::new(),
+            max_bad_fraction: 0.0,
+            filter: FilterStage::default(),
         }
+    }
+
+    /// Names the file of an error or origin: relative to the base folder where it lies inside.
+    pub(super) fn shown(&self, path: &Path) -> Arc<str> {
+        let shown = path.strip_prefix(&self.base_folder).unwrap_or(path);
+        Arc::from(shown.to_string_lossy().replace('\\', "/"))
     }
 }
 
@@ -59,196 +82,122 @@ pub fn read_sources(
     settings: &ReadSettings,
     ledger: &mut Ledger,
 ) -> Result<Vec<Row>, SourceError> {
+    let shared = Arc::new(settings.clone());
     let mut rows = Vec::new();
     for spec in specs {
-        let source = Arc::from(spec.to_string());
-        let mut intake = Intake { source, settings, ledger: &mut *ledger, rows: &mut rows };
-        match spec {
-            SourceSpec::Jsonl(path) => json_rows::read_lines(&intake.existing(path)?, &mut intake)?,
-            SourceSpec::Parquet(path) => read_parquet(&intake.existing(path)?, &mut intake)?,
-            SourceSpec::Registry(lock) => registry::read(&intake.existing(lock)?, &mut intake)?,
-            SourceSpec::Path(pattern) => read_path(pattern, &mut intake)?,
+        let source = Arc::new(OpenSource::open(spec, settings)?);
+        let mut judged = JudgedRows::new(source, Arc::clone(&shared));
+        while let Some(some) = judged.next_batch(ledger)? {
+            rows.extend(some);
         }
     }
     Ok(rows)
 }
 
-/// Takes what the formats read, applies the limits, and counts.
-pub(super) struct Intake<'a> {
-    pub(super) source: Arc<str>,
-    pub(super) settings: &'a ReadSettings,
-    pub(super) ledger: &'a mut Ledger,
-    rows: &'a mut Vec<Row>,
+/// The rows of a source that pass the gate, in batches, with the account of the others.
+pub(crate) struct JudgedRows {
+    reader: SourceReader,
+    source: Arc<OpenSource>,
+    settings: Arc<ReadSettings>,
+    read: u64,
+    bad: u64,
+    /// What is wrong with the first bad row.
+    first_bad: Option<String>,
+    ended: bool,
 }
 
-impl Intake<'_> {
-    /// Counts a row and keeps it if it passes.
-    pub(super) fn take(&mut self, fitted: Fitted) {
-        let Fitted { mut row, path } = fitted;
-        if let Some(task) = &row.task_type {
-            row.weight *= self.settings.task_weights.get(task.as_ref()).copied().unwrap_or(1.0);
+impl JudgedRows {
+    /// Starts at the first row.
+    pub(crate) fn new(source: Arc<OpenSource>, settings: Arc<ReadSettings>) -> Self {
+        let reader = SourceReader::new(Arc::clone(&source), Arc::clone(&settings));
+        Self { reader, source, settings, read: 0, bad: 0, first_bad: None, ended: false }
+    }
+
+    /// Returns the next rows that pass, perhaps none of a batch; `None` at the end of the source.
+    pub(crate) fn next_batch(
+        &mut self,
+        ledger: &mut Ledger,
+    ) -> Result<Option<Vec<Row>>, SourceError> {
+        if self.ended {
+            return Ok(None);
         }
-        match self.reject(&row, path.as_deref()) {
-            Some(reason) => self.ledger.drop_row(Stage::Read, reason, &row.origin),
-            None => {
-                self.ledger.keep(Stage::Read);
-                self.rows.push(row);
+        if self.read == 0 {
+            self.source.notes.iter().for_each(|note| ledger.note(note.as_str()));
+        }
+        let mut items = Vec::with_capacity(ROWS_AT_ONCE);
+        while items.len() < ROWS_AT_ONCE && !self.ended {
+            match self.reader.next() {
+                Some(item) => items.push(item?),
+                None => self.ended = true,
             }
         }
-    }
-
-    fn reject(&self, row: &Row, path: Option<&str>) -> Option<Reason> {
-        if let Some(reason) = path.and_then(|path| self.settings.paths.reject(path)) {
-            return Some(reason);
-        }
-        // Written so that a weight that is not a number is dropped as well.
-        if !(row.weight > 0.0 && row.weight.is_finite()) {
-            return Some(Reason::ZeroWeight);
-        }
-        if row.text.trim().is_empty() {
-            return Some(Reason::Empty);
-        }
-        let chars = row.text.chars().count();
-        if chars < self.settings.min_chars {
-            Some(Reason::TooShort)
-        } else if chars > self.settings.max_chars {
-            Some(Reason::TooLong)
-        } else {
-            None
-        }
-    }
-
-    /// Names the file of an error or origin: relative to the base folder where it lies inside.
-    pub(super) fn shown(&self, path: &Path) -> Arc<str> {
-        let shown = path.strip_prefix(&self.settings.base_folder).unwrap_or(path);
-        Arc::from(shown.to_string_lossy().replace('\\', "/"))
-    }
-
-    fn existing(&self, path: &Path) -> Result<PathBuf, SourceError> {
-        let full = self.settings.base_folder.join(path);
-        if full.exists() {
-            Ok(full)
-        } else {
-            Err(SourceError::NotFound { spec: self.source.to_string() })
-        }
-    }
-}
-
-/// Turns a misfit into the error of a file and row.
-pub(super) fn misfit(path: &Path, row: u64, misfit: Misfit) -> SourceError {
-    let path = path.to_owned();
-    match misfit {
-        Misfit::NoColumns(found) => SourceError::NoColumns { path, row, found },
-        Misfit::BadField { field, problem } => SourceError::BadField { path, row, field, problem },
-    }
-}
-
-fn read_path(pattern: &str, intake: &mut Intake<'_>) -> Result<(), SourceError> {
-    let full = intake.settings.base_folder.join(pattern);
-    if full.is_dir() {
-        return read_folder(&full, intake);
-    }
-    if full.exists() {
-        return read_files(std::slice::from_ref(&full), intake);
-    }
-    let spec = intake.source.to_string();
-    if !pattern.contains(['*', '?', '[']) {
-        return Err(SourceError::NotFound { spec });
-    }
-    let paths = glob::glob(&full.to_string_lossy()).map_err(|error| SourceError::BadPattern {
-        spec: spec.clone(),
-        reason: error.to_string(),
-    })?;
-    let mut files = Vec::new();
-    for path in paths {
-        let path = path.map_err(|error| SourceError::Io {
-            path: error.path().to_owned(),
-            source: error.into(),
-        })?;
-        if path.is_file() {
-            files.push(path);
-        }
-    }
-    if files.is_empty() {
-        return Err(SourceError::NotFound { spec });
-    }
-    read_files(&files, intake)
-}
-
-fn read_folder(folder: &Path, intake: &mut Intake<'_>) -> Result<(), SourceError> {
-    let walk = rust_files::walk(folder)?;
-    let rust: Vec<PathBuf> = walk.files.iter().filter(|path| is_rust(path)).cloned().collect();
-    if let Some(note) = walk.note(&intake.source) {
-        intake.ledger.note(note);
-    }
-    if !rust.is_empty() {
-        return rust_files::read(folder, &rust, intake);
-    }
-    let tables: Vec<PathBuf> = walk.files.iter().filter(|path| is_table(path)).cloned().collect();
-    if tables.is_empty() {
-        return Err(SourceError::NothingReadable {
-            spec: intake.source.to_string(),
-            found: kinds_of(&walk.files),
-        });
-    }
-    read_files(&tables, intake)
-}
-
-fn read_files(files: &[PathBuf], intake: &mut Intake<'_>) -> Result<(), SourceError> {
-    let (rust, others): (Vec<PathBuf>, Vec<PathBuf>) =
-        files.iter().cloned().partition(|path| is_rust(path));
-    if !rust.is_empty() {
-        let base = intake.settings.base_folder.clone();
-        rust_files::read(&base, &rust, intake)?;
-    }
-    for path in &others {
-        match expand::inner_suffix(path).as_str() {
-            "jsonl" | "ndjson" => json_rows::read_lines(path, intake)?,
-            "json" => json_rows::read_document(path, intake)?,
-            "parquet" => parquet_rows::read(path, intake)?,
-            _ => {
-                return Err(SourceError::NothingReadable {
-                    spec: intake.source.to_string(),
-                    found: kinds_of(std::slice::from_ref(path)),
-                });
+        let settings = &self.settings;
+        let judge = |session: &mut Option<Session>, item: Item| match item {
+            Item::Row(mut fitted) => {
+                let reason = settings.judge(&mut fitted, session.as_mut());
+                (Item::Row(fitted), reason)
+            }
+            other => (other, None),
+        };
+        let judged: Vec<(Item, Option<Reason>)> =
+            items.into_par_iter().map_init(|| settings.filter.session(), judge).collect();
+        let mut rows = Vec::with_capacity(judged.len());
+        for (item, reason) in judged {
+            self.read += 1;
+            match (item, reason) {
+                (Item::Row(fitted), None) => {
+                    ledger.keep(Stage::Read);
+                    rows.push(fitted.row);
+                }
+                (Item::Row(fitted), Some(reason)) => {
+                    ledger.drop_row(Stage::Read, reason, &fitted.row.origin);
+                }
+                (Item::Dropped(origin, reason), _) => {
+                    ledger.drop_row(Stage::Read, reason, &origin);
+                }
+                (Item::Bad(bad), _) => self.quarantine(*bad, ledger)?,
             }
         }
+        if self.ended && self.too_many_bad() {
+            return Err(self.many_bad());
+        }
+        Ok(Some(rows))
     }
-    Ok(())
-}
 
-fn read_parquet(path: &Path, intake: &mut Intake<'_>) -> Result<(), SourceError> {
-    if !path.is_dir() {
-        return parquet_rows::read(path, intake);
-    }
-    let mut files = rust_files::walk(path)?.files;
-    files.retain(|file| expand::inner_suffix(file) == "parquet");
-    if files.is_empty() {
-        return Err(SourceError::NothingReadable {
-            spec: intake.source.to_string(),
-            found: "no .parquet file".to_owned(),
+    fn quarantine(
+        &mut self,
+        bad: super::reader::BadRow,
+        ledger: &mut Ledger,
+    ) -> Result<(), SourceError> {
+        self.bad += 1;
+        if bad.fatal || self.settings.max_bad_fraction <= 0.0 {
+            return Err(bad.error);
+        }
+        // The message names file and row.
+        self.first_bad.get_or_insert_with(|| bad.error.to_string());
+        ledger.drop_row(Stage::Read, Reason::Bad, &bad.origin);
+        ledger.quarantine(Quarantined {
+            place: bad.origin.to_string(),
+            reason: bad.error.to_string(),
+            raw: bad.raw,
         });
+        if self.bad > BAD_ROWS_BEFORE_STOP && self.too_many_bad() {
+            return Err(self.many_bad());
+        }
+        Ok(())
     }
-    files.iter().try_for_each(|file| parquet_rows::read(file, intake))
-}
 
-fn is_rust(path: &Path) -> bool {
-    path.extension().is_some_and(|suffix| suffix == "rs")
-}
-
-fn is_table(path: &Path) -> bool {
-    matches!(expand::inner_suffix(path).as_str(), "jsonl" | "ndjson" | "json" | "parquet")
-}
-
-fn kinds_of(files: &[PathBuf]) -> String {
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    for file in files {
-        let suffix = file
-            .extension()
-            .map_or("no suffix".into(), |suffix| format!(".{}", suffix.to_string_lossy()));
-        *counts.entry(suffix).or_default() += 1;
+    fn too_many_bad(&self) -> bool {
+        self.bad as f64 > self.settings.max_bad_fraction * self.read as f64
     }
-    let shown: Vec<String> =
-        counts.iter().map(|(suffix, count)| format!("{count} {suffix}")).take(12).collect();
-    if shown.is_empty() { "no file".to_owned() } else { shown.join(", ") }
+
+    fn many_bad(&self) -> SourceError {
+        SourceError::ManyBad {
+            spec: self.source.name().to_owned(),
+            bad: self.bad,
+            read: self.read,
+            limit: self.settings.max_bad_fraction,
+            first: self.first_bad.clone().unwrap_or_default(),
+        }
+    }
 }

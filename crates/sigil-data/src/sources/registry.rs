@@ -11,8 +11,8 @@ use std::sync::Arc;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
+use super::ReadSettings;
 use super::SourceError;
-use super::read::Intake;
 use super::rust_files::{self, SourceFile};
 
 /// Missing crates named in the note; the others are counted.
@@ -33,13 +33,22 @@ pub(super) struct Locked {
     checksum: Option<String>,
 }
 
-/// Reads the `.rs` files of the crates that `lock` takes from a registry.
-pub(super) fn read(lock: &Path, intake: &mut Intake<'_>) -> Result<(), SourceError> {
-    let cargo_home = intake
-        .settings
+/// What the crates of a lock file consist of.
+pub(super) struct Found {
+    pub(super) files: Vec<SourceFile>,
+    pub(super) notes: Vec<String>,
+}
+
+/// Finds the `.rs` files of the crates that `lock` takes from a registry.
+pub(super) fn find(
+    lock: &Path,
+    source: &str,
+    settings: &ReadSettings,
+) -> Result<Found, SourceError> {
+    let cargo_home = settings
         .cargo_home
         .as_deref()
-        .ok_or_else(|| SourceError::NoCargoHome { spec: intake.source.to_string() })?;
+        .ok_or_else(|| SourceError::NoCargoHome { spec: source.to_owned() })?;
     let text = fs::read_to_string(lock)
         .map_err(|source| SourceError::Io { path: lock.to_owned(), source })?;
     let crates =
@@ -51,13 +60,14 @@ pub(super) fn read(lock: &Path, intake: &mut Intake<'_>) -> Result<(), SourceErr
     let mut links = 0;
     for package in &crates {
         let label = format!("{}-{}", package.name, package.version);
-        let Some(folder) = find(package, &label, &registry, &folders) else {
+        let Some(folder) = unpacked(package, &label, &registry, &folders) else {
             missing.push(label);
             continue;
         };
         let walk = rust_files::walk(&folder)?;
         links += usize::from(walk.note("").is_some());
         let group: Arc<str> = Arc::from(package.name.as_str());
+        let licence = rust_files::licence_of(&folder.join("Cargo.toml"));
         for path in walk.files {
             if path.extension().is_none_or(|suffix| suffix != "rs") {
                 continue;
@@ -68,6 +78,7 @@ pub(super) fn read(lock: &Path, intake: &mut Intake<'_>) -> Result<(), SourceErr
                 rules_path,
                 path,
                 group: Arc::clone(&group),
+                licence: licence.clone(),
             });
         }
     }
@@ -78,27 +89,26 @@ pub(super) fn read(lock: &Path, intake: &mut Intake<'_>) -> Result<(), SourceErr
             registry: registry.join("src"),
         });
     }
-    note_gaps(&missing, crates.len(), links, intake);
-    rust_files::take(&files, intake)
+    Ok(Found { files, notes: notes(source, &missing, crates.len(), links) })
 }
 
-fn note_gaps(missing: &[String], wanted: usize, links: usize, intake: &mut Intake<'_>) {
+fn notes(source: &str, missing: &[String], wanted: usize, links: usize) -> Vec<String> {
+    let mut notes = Vec::new();
     if !missing.is_empty() {
         let named = missing.iter().take(MISSING_NAMED).cloned().collect::<Vec<_>>().join(", ");
         let more = missing.len().saturating_sub(MISSING_NAMED);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        intake.ledger.note(format!(
-            "`{}`: {} of {wanted} crates are not on this machine: {named}{more}",
-            intake.source,
+        notes.push(format!(
+            "`{source}`: {} of {wanted} crates are not on this machine: {named}{more}",
             missing.len()
         ));
     }
     if links > 0 {
-        intake.ledger.note(format!(
-            "`{}`: {links} crates have links, hidden folders or build output that was not entered",
-            intake.source
+        notes.push(format!(
+            "`{source}`: {links} crates have links, hidden folders or build output that was not entered"
         ));
     }
+    notes
 }
 
 /// Returns the packages that come from a registry, sorted by name and version.
@@ -135,7 +145,7 @@ fn host_of(source: &str) -> Option<&str> {
 
 /// Finds the unpacked crate: in a folder of its own registry, or in that of a mirror whose package
 /// has the checksum that the lock file demands.
-fn find(
+fn unpacked(
     package: &Locked,
     label: &str,
     registry: &Path,
@@ -147,14 +157,14 @@ fn find(
             name_host == host || (host == "index.crates.io" && name_host == "github.com")
         })
     };
-    let unpacked = |folder: &PathBuf| Some(folder.join(label)).filter(|path| path.is_dir());
+    let inside = |folder: &PathBuf| Some(folder.join(label)).filter(|path| path.is_dir());
     let from_own = folders.iter().filter(|(name, _)| own(name));
-    if let Some(found) = from_own.filter_map(|(_, folder)| unpacked(folder)).next() {
+    if let Some(found) = from_own.filter_map(|(_, folder)| inside(folder)).next() {
         return Some(found);
     }
     folders.iter().filter(|(name, _)| !own(name)).find_map(|(name, folder)| {
         let archive = registry.join("cache").join(name).join(format!("{label}.crate"));
-        let found = unpacked(folder)?;
+        let found = inside(folder)?;
         (sha256_of(&archive)? == package.checksum.as_deref()?).then_some(found)
     })
 }

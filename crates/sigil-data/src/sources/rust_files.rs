@@ -11,10 +11,11 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use serde::Deserialize;
 
+use super::ReadSettings;
 use super::SourceError;
 use super::columns::Fitted;
-use super::read::Intake;
-use crate::ledger::{Reason, Stage};
+use super::reader::{Item, PartRows};
+use crate::ledger::Reason;
 use crate::rows::{Origin, Row};
 
 /// Files read together, so that memory holds few files that will be dropped.
@@ -69,26 +70,21 @@ pub(super) fn walk(folder: &Path) -> Result<Walk, SourceError> {
     Ok(walk)
 }
 
-/// Takes the files, each as a row of the crate it lies in.
-pub(super) fn read(
-    root: &Path,
-    files: &[PathBuf],
-    intake: &mut Intake<'_>,
-) -> Result<(), SourceError> {
+/// Finds out the crate that each file lies in.
+pub(super) fn describe(root: &Path, files: &[PathBuf], settings: &ReadSettings) -> Vec<SourceFile> {
     let mut crates = CrateNames { root, known: BTreeMap::new() };
-    let entries: Vec<SourceFile> = files
-        .iter()
-        .map(|path| {
-            let relative = slashed(path.strip_prefix(root).unwrap_or(path));
-            SourceFile {
-                group: crates.group_of(path, &relative),
-                shown: intake.shown(path),
-                rules_path: relative,
-                path: path.clone(),
-            }
-        })
-        .collect();
-    take(&entries, intake)
+    let describe = |path: &PathBuf| {
+        let relative = slashed(path.strip_prefix(root).unwrap_or(path));
+        let (group, licence) = crates.crate_of(path, &relative);
+        SourceFile {
+            group,
+            licence,
+            shown: settings.shown(path),
+            rules_path: relative,
+            path: path.clone(),
+        }
+    };
+    files.iter().map(describe).collect()
 }
 
 /// One file to read.
@@ -100,6 +96,8 @@ pub(super) struct SourceFile {
     /// Name in messages.
     pub(super) shown: Arc<str>,
     pub(super) group: Arc<str>,
+    /// The licence that its crate names.
+    pub(super) licence: Option<Arc<str>>,
 }
 
 /// What reading one file gave.
@@ -109,31 +107,41 @@ enum Read {
     TooLong,
 }
 
-/// Reads the files in parallel and takes them in order.
-pub(super) fn take(files: &[SourceFile], intake: &mut Intake<'_>) -> Result<(), SourceError> {
-    let max_chars = intake.settings.max_chars as u64;
-    for some in files.chunks(FILES_AT_ONCE) {
-        let contents: Vec<Read> = some
-            .par_iter()
-            .map(|file| read_one(&file.path, max_chars))
-            .collect::<Result<_, _>>()?;
-        for (file, content) in some.iter().zip(contents) {
-            let origin = Origin { source: intake.source.clone(), file: file.shown.clone(), row: 0 };
-            match content {
-                Read::Text(text) => intake.take(Fitted {
-                    row: Row::plain(text, origin, file.group.clone()),
-                    path: Some(file.rules_path.clone()),
-                }),
-                Read::NotUtf8 => intake.ledger.drop_row(Stage::Read, Reason::NotUtf8, &origin),
-                Read::TooLong => intake.ledger.drop_row(Stage::Read, Reason::TooLong, &origin),
-            }
-        }
-    }
-    Ok(())
+/// Reads the files, some at a time on all cores, and gives their rows in order.
+pub(super) fn read(
+    source: &Arc<str>,
+    files: Arc<Vec<SourceFile>>,
+    settings: &Arc<ReadSettings>,
+) -> PartRows {
+    let (source, settings) = (Arc::clone(source), Arc::clone(settings));
+    let starts = (0..files.len()).step_by(FILES_AT_ONCE);
+    Box::new(starts.flat_map(move |start| {
+        let some = &files[start..files.len().min(start + FILES_AT_ONCE)];
+        let item =
+            |file: &SourceFile| Ok(item(file, &source, &settings, read_one(file, &settings)?));
+        some.par_iter().map(item).collect::<Vec<Result<Item, SourceError>>>()
+    }))
 }
 
-fn read_one(path: &Path, max_chars: u64) -> Result<Read, SourceError> {
-    let failed = |source| SourceError::Io { path: path.to_owned(), source };
+fn item(file: &SourceFile, source: &Arc<str>, settings: &ReadSettings, content: Read) -> Item {
+    let origin = Origin { source: Arc::clone(source), file: Arc::clone(&file.shown), row: 0 };
+    // The path alone may drop a file, so that its text need not be kept until it is judged.
+    match (settings.paths.reject(&file.rules_path), content) {
+        (Some(reason), _) => Item::Dropped(origin, reason),
+        (None, Read::Text(text)) => Item::Row(Box::new(Fitted {
+            row: Row::plain(text, origin, Arc::clone(&file.group)),
+            path: Some(file.rules_path.clone()),
+            licences: file.licence.iter().map(ToString::to_string).collect(),
+        })),
+        (None, Read::NotUtf8) => Item::Dropped(origin, Reason::NotUtf8),
+        (None, Read::TooLong) => Item::Dropped(origin, Reason::TooLong),
+    }
+}
+
+fn read_one(file: &SourceFile, settings: &ReadSettings) -> Result<Read, SourceError> {
+    let path = &file.path;
+    let max_chars = settings.max_chars as u64;
+    let failed = |source| SourceError::Io { path: path.clone(), source };
     // A character has at most four bytes, so this file is too long whatever is in it.
     if fs::metadata(path).map_err(failed)?.len() / 4 > max_chars {
         return Ok(Read::TooLong);
@@ -149,24 +157,29 @@ fn read_one(path: &Path, max_chars: u64) -> Result<Read, SourceError> {
 /// Finds the crate of a file by the nearest `Cargo.toml` above it.
 struct CrateNames<'a> {
     root: &'a Path,
-    known: BTreeMap<PathBuf, Option<Arc<str>>>,
+    known: BTreeMap<PathBuf, Option<CrateFacts>>,
+}
+
+/// What a manifest says of its crate.
+#[derive(Clone)]
+struct CrateFacts {
+    name: Arc<str>,
+    licence: Option<Arc<str>>,
 }
 
 impl CrateNames<'_> {
-    /// Returns the crate's name; without a crate the first folder below the root, or the file.
-    fn group_of(&mut self, path: &Path, relative: &str) -> Arc<str> {
+    /// Returns the crate's name and licence; without a crate the first folder below the root, or the
+    /// file.
+    fn crate_of(&mut self, path: &Path, relative: &str) -> (Arc<str>, Option<Arc<str>>) {
         let mut folder = path.parent();
         while let Some(inside) = folder.filter(|folder| folder.starts_with(self.root)) {
-            let name = self
-                .known
-                .entry(inside.to_owned())
-                .or_insert_with(|| package_name(&inside.join("Cargo.toml")));
-            if let Some(name) = name {
-                return Arc::clone(name);
+            let known = self.known.entry(inside.to_owned());
+            if let Some(facts) = known.or_insert_with(|| facts_of(&inside.join("Cargo.toml"))) {
+                return (Arc::clone(&facts.name), facts.licence.clone());
             }
             folder = inside.parent();
         }
-        Arc::from(relative.split_once('/').map_or(relative, |(first, _)| first))
+        (Arc::from(relative.split_once('/').map_or(relative, |(first, _)| first)), None)
     }
 }
 
@@ -178,11 +191,20 @@ struct Manifest {
 #[derive(Deserialize)]
 struct Package {
     name: String,
+    /// Text, or a table where a workspace has it.
+    license: Option<toml::Value>,
 }
 
-fn package_name(manifest: &Path) -> Option<Arc<str>> {
+fn facts_of(manifest: &Path) -> Option<CrateFacts> {
     let manifest: Manifest = toml::from_str(&fs::read_to_string(manifest).ok()?).ok()?;
-    manifest.package.map(|package| Arc::from(package.name))
+    let package = manifest.package?;
+    let licence = package.license.as_ref().and_then(toml::Value::as_str).map(Arc::from);
+    Some(CrateFacts { name: Arc::from(package.name), licence })
+}
+
+/// Returns the licence that a crate's manifest names.
+pub(super) fn licence_of(manifest: &Path) -> Option<Arc<str>> {
+    facts_of(manifest)?.licence
 }
 
 pub(super) fn slashed(path: &Path) -> String {

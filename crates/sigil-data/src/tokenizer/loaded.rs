@@ -9,12 +9,19 @@ use rayon::prelude::*;
 
 use super::{TokenizerError, special};
 use crate::Digest;
+use crate::chat::{ChatError, ChatTemplate};
 
 /// Turns text into token ids and back; cheap to share by reference between threads.
 pub struct Tokenizer {
     /// Special tokens in a text are ordinary text: a source file that says `<|endoftext|>` must
     /// not end its document.
     plain: tokenizers::Tokenizer,
+    /// The same with special tokens recognised, for the text of chat templates.
+    aware: tokenizers::Tokenizer,
+    /// Special tokens by their text, the longest first.
+    special_texts: Vec<(String, u32)>,
+    /// Whether a text that stands alone gets a space in front (as SentencePiece does).
+    adds_space: bool,
     special: special::SpecialTokens,
     adds_bos: bool,
     vocabulary_size: usize,
@@ -39,10 +46,28 @@ impl Tokenizer {
             (Some(wanted), Some(_)) => wanted,
             (None, Some(bos)) => starts_with(&plain, bos),
         };
+        let aware = plain.clone();
         plain.set_encode_special_tokens(true);
+        let mut special_texts: Vec<(String, u32)> = plain
+            .get_added_tokens_decoder()
+            .into_iter()
+            .filter(|(_, token)| token.special && !token.content.is_empty())
+            .map(|(id, token)| (token.content, id))
+            .collect();
+        special_texts.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.cmp(b)));
+        let adds_space = adds_space(&plain);
         let digest = digest_of(&bytes, &special, adds_bos);
         let vocabulary_size = plain.get_vocab_size(true);
-        Ok(Self { plain, special, adds_bos, vocabulary_size, digest })
+        Ok(Self {
+            plain,
+            aware,
+            special_texts,
+            adds_space,
+            special,
+            adds_bos,
+            vocabulary_size,
+            digest,
+        })
     }
 
     /// Encodes `text` without adding BOS or EOS; special tokens written in the text are encoded as
@@ -55,6 +80,59 @@ impl Tokenizer {
             TokenizerError::Encode { bytes: text.len(), reason: error.to_string() }
         })?;
         Ok(encoding.get_ids().to_vec())
+    }
+
+    /// Encodes `text` as it goes on after other text: without the space that some tokenizers put
+    /// in front of a text that stands alone.
+    ///
+    /// # Errors
+    /// Those of [`Tokenizer::encode`].
+    pub fn encode_continuation(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
+        continuation(text, self.adds_space, &|text| self.encode(text))
+    }
+
+    /// Encodes a text of a chat template, in which special tokens are special; `first` says that
+    /// nothing comes before it.
+    ///
+    /// # Errors
+    /// Those of [`Tokenizer::encode`].
+    pub fn encode_with_special(&self, text: &str, first: bool) -> Result<Vec<u32>, TokenizerError> {
+        let encode = |text: &str| {
+            let encoding = self.aware.encode_fast(text, false).map_err(|error| {
+                TokenizerError::Encode { bytes: text.len(), reason: error.to_string() }
+            })?;
+            Ok(encoding.get_ids().to_vec())
+        };
+        continuation(text, self.adds_space && !first, &encode)
+    }
+
+    /// Finds the first special token in a text: where it ends, and its id.
+    pub fn first_special(&self, text: &str) -> Option<(usize, u32)> {
+        let found = self.special_texts.iter().filter_map(|(token, id)| {
+            let start = text.find(token.as_str())?;
+            // The longest of those that start together comes first in the list.
+            Some((start, std::cmp::Reverse(token.len()), *id))
+        });
+        let (start, std::cmp::Reverse(length), id) = found.min()?;
+        Some((start + length, id))
+    }
+
+    /// Says whether an id is a special token.
+    pub fn is_special(&self, id: u32) -> bool {
+        self.special_texts.iter().any(|(_, special)| *special == id)
+    }
+
+    /// Returns the text of a token as the vocabulary has it.
+    pub fn token_text(&self, id: u32) -> Option<String> {
+        self.plain.id_to_token(id)
+    }
+
+    /// Compiles the model's chat template, if it has one.
+    pub fn chat(&self) -> Option<Result<ChatTemplate, ChatError>> {
+        let source = self.chat_template()?;
+        let text = |id: Option<u32>| id.and_then(|id| self.plain.id_to_token(id));
+        let (bos, eos) = (text(self.special.bos), text(self.special.eos));
+        Some(ChatTemplate::new(source, bos.as_deref(), eos.as_deref()))
     }
 
     /// Encodes many texts on all cores; the order of the results is the order of `texts`.
@@ -100,7 +178,8 @@ impl Tokenizer {
         self.adds_bos
     }
 
-    /// Returns the model's chat template as written in `tokenizer_config.json`.
+    /// Returns the model's chat template as written in `chat_template.jinja` or
+    /// `tokenizer_config.json`.
     pub fn chat_template(&self) -> Option<&str> {
         self.special.chat_template.as_deref()
     }
@@ -143,6 +222,32 @@ fn parse(bytes: &[u8]) -> Result<tokenizers::Tokenizer, String> {
     parsed.with_padding(None);
     parsed.with_truncation(None).map_err(|error| error.to_string())?;
     Ok(parsed)
+}
+
+/// Says whether a text gets a space in front when it stands alone.
+fn adds_space(tokenizer: &tokenizers::Tokenizer) -> bool {
+    let ids = |text: &str| tokenizer.encode_fast(text, false).map(|e| e.get_ids().to_vec());
+    match (ids("a"), ids("\na"), ids("\n")) {
+        (Ok(alone), Ok(after), Ok(line)) => {
+            after.strip_prefix(line.as_slice()).is_some_and(|rest| rest != alone.as_slice())
+        }
+        _ => false,
+    }
+}
+
+/// Encodes `text` behind a line break whose tokens are taken off again, where that is needed.
+fn continuation(
+    text: &str,
+    needed: bool,
+    encode: &dyn Fn(&str) -> Result<Vec<u32>, TokenizerError>,
+) -> Result<Vec<u32>, TokenizerError> {
+    if needed && !text.is_empty() {
+        let line = encode("\n")?;
+        if let Some(rest) = encode(&format!("\n{text}"))?.strip_prefix(line.as_slice()) {
+            return Ok(rest.to_vec());
+        }
+    }
+    encode(text)
 }
 
 fn starts_with(tokenizer: &tokenizers::Tokenizer, bos: u32) -> bool {

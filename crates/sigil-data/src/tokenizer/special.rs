@@ -42,8 +42,14 @@ pub(super) fn read(
         special.eos = named("eos")?;
         special.pad = named("pad")?;
         special.add_bos = config.get("add_bos_token").and_then(Value::as_bool);
-        special.chat_template =
-            config.get("chat_template").and_then(Value::as_str).map(str::to_owned);
+        special.chat_template = template_text(config.get("chat_template"));
+    }
+    // Newer folders keep the template in a file of its own, which then counts.
+    let path = folder.join("chat_template.jinja");
+    match std::fs::read_to_string(&path) {
+        Ok(text) => special.chat_template = Some(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(source) => return Err(TokenizerError::Read { path, source }),
     }
     for name in ["generation_config.json", "config.json"] {
         let Some(config) = read_json(&folder.join(name))? else { continue };
@@ -60,6 +66,19 @@ fn token_text(value: Option<&Value>) -> Option<String> {
     match value? {
         Value::String(text) => Some(text.clone()),
         Value::Object(fields) => fields.get("content")?.as_str().map(str::to_owned),
+        _ => None,
+    }
+}
+
+/// A template is written as text, or as a list of named ones, of which `default` is for chats.
+fn template_text(value: Option<&Value>) -> Option<String> {
+    match value? {
+        Value::String(text) => Some(text.clone()),
+        Value::Array(named) => {
+            let is_default =
+                |template: &&Value| template.get("name").and_then(Value::as_str) == Some("default");
+            named.iter().find(is_default)?.get("template")?.as_str().map(str::to_owned)
+        }
         _ => None,
     }
 }

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use sigil_data::{
-    BatchPlan, BatchStream, DocumentSettings, EvaluationPass, HeldOut, Ledger, LongRows, NO_TARGET,
+    BatchPlan, BatchStream, DocumentSettings, EvaluationPass, Ledger, LongRows, NO_TARGET,
     ReadSettings, Reason, SourceSpec, Stage, Tokenizer, build_documents, read_sources,
-    remove_duplicates, remove_near_held_out, split_rows,
+    remove_duplicates, remove_near_held_out,
 };
+
+use sigil_data::pipeline::HoldOutRule;
 
 use crate::fixture::{rust_texts, tokenizer, tokenizer_folder, write_in};
 
@@ -26,17 +28,17 @@ fn crates_become_batches_and_held_out_crates_are_never_trained_on() {
         .expect("the folder can be read");
     assert_eq!(rows.len(), 80);
     let rows = remove_duplicates(rows, false, &mut ledger);
-    let held_out = HeldOut { groups: vec!["crate-3".into()], ..HeldOut::default() };
-    let split = split_rows(rows, &held_out).expect("crate-3 is there");
-    let train = remove_near_held_out(split.train, &split.evaluation, &mut ledger);
-    assert_eq!(split.evaluation.len(), 5);
+    let rule = HoldOutRule { groups: ["crate-3".to_owned()].into(), ..HoldOutRule::default() };
+    let (held_out, train): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| rule.holds_out(row));
+    let train = remove_near_held_out(train, &held_out, &mut ledger);
+    assert_eq!(held_out.len(), 5);
     assert!(ledger.dropped(Stage::HeldOut, Reason::NearHeldOut) >= 5, "{ledger}");
 
     let tokenizer = tokenizer();
     let settings = DocumentSettings::new(48);
     let train = build_documents(&train, &tokenizer, &settings, &mut ledger).expect("encodes");
     let evaluation =
-        build_documents(&split.evaluation, &tokenizer, &settings, &mut ledger).expect("encodes");
+        build_documents(&held_out, &tokenizer, &settings, &mut ledger).expect("encodes");
     let plan = BatchPlan {
         micro_batch_size: 4,
         accumulation: 2,
@@ -46,8 +48,8 @@ fn crates_become_batches_and_held_out_crates_are_never_trained_on() {
         seed: 1,
     };
     let mut stream = BatchStream::new(Arc::new(train), plan).expect("the plan is good");
-    for _ in 0..stream.steps_per_epoch() {
-        for batch in stream.next_step() {
+    for _ in 0..stream.steps_per_epoch().expect("documents have a length") {
+        for batch in stream.next_step().expect("documents are in memory") {
             assert!(batch.token_count() <= 4 * 48);
             assert!(batch.rows.iter().all(|row| !row.origin.file.contains("crate-3/")));
         }

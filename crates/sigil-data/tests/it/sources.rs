@@ -172,7 +172,7 @@ fn limits_and_path_rules_are_counted() -> Result<(), SourceError> {
         (Reason::TestFile, 1),
         (Reason::ZeroWeight, 1),
     ] {
-        assert_eq!(ledger.dropped(Stage::Read, reason), count, "{reason:?}");
+        assert_eq!(ledger.dropped(Stage::Read, reason.clone()), count, "{reason:?}");
     }
     Ok(())
 }
@@ -222,6 +222,38 @@ fn folders_of_rust_files_are_grouped_by_crate() -> Result<(), SourceError> {
     let (rows, ledger) = read(&folder, "work/**/*.rs")?;
     assert_eq!(rows.len(), 3);
     assert_eq!(ledger.dropped(Stage::Read, Reason::VendorPath), 2, "target and vendor");
+    Ok(())
+}
+
+#[test]
+fn licences_of_data_and_crates_reach_the_filter() -> Result<(), SourceError> {
+    let folder = folder();
+    let lines: String = [
+        r#"{"text": "a", "license": "MIT"}"#,
+        r#"{"text": "b", "license": "GPL-3.0-only"}"#,
+        r#"{"text": "c", "max_stars_repo_licenses": ["GPL-3.0-only", "apache-2.0"]}"#,
+        r#"{"text": "d", "license": null}"#,
+        r#"{"text": "e", "license": {"key": "mit"}}"#,
+    ]
+    .join("\n");
+    write_in(&folder, "a.jsonl", &lines);
+    write_in(&folder, "src/one/Cargo.toml", "[package]\nname = \"one\"\nlicense = \"MIT/X\"\n");
+    write_in(&folder, "src/one/lib.rs", "fn one() {}");
+    let inherited = "[package]\nname = \"two\"\nlicense.workspace = true\n";
+    write_in(&folder, "src/two/Cargo.toml", inherited);
+    write_in(&folder, "src/two/lib.rs", "fn two() {}");
+    let mut licence = sigil_filter::rules::Licence::default();
+    licence.allow = vec!["MIT".to_owned(), "Apache-2.0".to_owned()];
+    let mut rules = sigil_filter::RuleSet::none();
+    rules.licence = Some(licence);
+    let filter = sigil_filter::Filter::new(rules).expect("the rules fit together");
+    let mut settings = ReadSettings::new(folder.path());
+    settings.filter = sigil_data::sources::FilterStage(Some(filter));
+    let texts = |spec: &str| -> Result<Vec<String>, SourceError> {
+        Ok(read_with(spec, &settings)?.0.into_iter().map(|row| row.text).collect())
+    };
+    assert_eq!(texts("a.jsonl")?, ["a", "c"]);
+    assert_eq!(texts("src")?, ["fn one() {}"]);
     Ok(())
 }
 

@@ -26,6 +26,7 @@ fn documents(lengths: &[usize], weight: impl Fn(usize) -> f32) -> Arc<DocumentSe
     let document = |(row, &length): (usize, &usize)| Document {
         tokens: (0..length).map(|position| (row * 100 + position) as u32).collect(),
         prompt_tokens: if row % 3 == 0 { length / 2 } else { 0 },
+        masked: vec![],
         origin: Origin::new("test", "data.jsonl", row as u64 + 1),
         piece: 0,
         row: row as u32,
@@ -59,7 +60,8 @@ fn pairs(batches: &[Batch]) -> BTreeMap<(Vec<u32>, i32), usize> {
 fn epochs(documents: &Arc<DocumentSet>, plan: BatchPlan, epochs: u64) -> Vec<Batch> {
     let plan = BatchPlan { micro_batch_size: 1, accumulation: 1, ..plan };
     let mut stream = BatchStream::new(Arc::clone(documents), plan).expect("the plan is good");
-    (0..stream.steps_for_epochs(epochs)).flat_map(|_| stream.next_step()).collect()
+    let steps = stream.steps_for_epochs(epochs).expect("documents have a length");
+    (0..steps).flat_map(|_| stream.next_step().expect("documents are in memory")).collect()
 }
 
 fn row_counts(batches: &[Batch]) -> BTreeMap<u64, usize> {
@@ -74,8 +76,8 @@ fn row_counts(batches: &[Batch]) -> BTreeMap<u64, usize> {
 fn one_step_has_the_planned_shape() -> Result<(), StreamError> {
     let documents = documents(&[MAX_SEQ_LEN; 9], |_| 1.0);
     let mut stream = BatchStream::new(documents, plan())?;
-    assert_eq!(stream.steps_per_epoch(), 3);
-    let step = stream.next_step();
+    assert_eq!(stream.steps_per_epoch()?, 3);
+    let step = stream.next_step()?;
     assert_eq!(step.len(), 2);
     assert!(step.iter().all(|batch| batch.token_count() == 2 * MAX_SEQ_LEN));
     assert_eq!(stream.cursor().block, 4);
@@ -114,7 +116,7 @@ fn weights_change_how_often_a_row_is_drawn() {
 #[test]
 fn an_epoch_in_which_no_row_is_drawn_is_not_endless() -> Result<(), StreamError> {
     let mut stream = BatchStream::new(documents(&[5; 3], |_| 1e-6), plan())?;
-    assert_eq!(stream.next_step().len(), 2);
+    assert_eq!(stream.next_step()?.len(), 2);
     Ok(())
 }
 
@@ -123,9 +125,9 @@ fn wrong_plans_and_cursors_are_refused() -> Result<(), StreamError> {
     let good = documents(&[5, 9, 12], |_| 1.0);
     let new = |documents: &Arc<DocumentSet>, plan| BatchStream::new(Arc::clone(documents), plan);
     let empty = documents(&[], |_| 1.0);
-    assert_eq!(new(&empty, plan()).err(), Some(StreamError::Empty));
+    assert!(matches!(new(&empty, plan()), Err(StreamError::Empty)));
     let zero = BatchPlan { accumulation: 0, ..plan() };
-    assert_eq!(new(&good, zero).err(), Some(StreamError::ZeroSize { name: "accumulation" }));
+    assert!(matches!(new(&good, zero), Err(StreamError::ZeroSize { name: "accumulation" })));
     let short = BatchPlan { max_seq_len: 10, ..plan() };
     let error = new(&good, short).expect_err("12 tokens do not fit in 10").to_string();
     assert_eq!(error, "a document of `data.jsonl:3` has 12 tokens, but max_seq_len is 10");
@@ -135,12 +137,12 @@ fn wrong_plans_and_cursors_are_refused() -> Result<(), StreamError> {
     let other_data = new(&documents(&[5, 9, 13], |_| 1.0), plan())?.cursor();
     assert!(matches!(stream.seek(&other_data), Err(StreamError::OtherData { .. })));
     let other_seed = new(&good, BatchPlan { seed: 8, ..plan() })?.cursor();
-    assert_eq!(stream.seek(&other_seed), Err(StreamError::OtherOrder));
+    assert!(matches!(stream.seek(&other_seed), Err(StreamError::OtherOrder)));
     let past_end = Cursor { block: 99, ..cursor };
-    assert_eq!(stream.seek(&past_end), Err(StreamError::PastEnd { block: 99, blocks: 1 }));
+    assert!(matches!(stream.seek(&past_end), Err(StreamError::PastEnd { block: 99, blocks: 1 })));
     assert_eq!(stream.cursor(), cursor);
     let other_batch = BatchPlan { micro_batch_size: 5, accumulation: 3, ..plan() };
-    assert_eq!(new(&good, other_batch)?.seek(&cursor), Ok(()));
+    assert!(new(&good, other_batch)?.seek(&cursor).is_ok());
     Ok(())
 }
 
@@ -148,7 +150,7 @@ fn wrong_plans_and_cursors_are_refused() -> Result<(), StreamError> {
 fn a_cursor_is_small_json() -> Result<(), serde_json::Error> {
     let stream = BatchStream::new(documents(&[5], |_| 1.0), plan()).expect("the plan is good");
     let json = serde_json::to_string(&stream.cursor())?;
-    assert!(json.len() < 250, "{json}");
+    assert!(json.len() < 260, "{json}");
     assert_eq!(serde_json::from_str::<Cursor>(&json)?, stream.cursor());
     Ok(())
 }
@@ -187,12 +189,14 @@ proptest! {
         let documents = documents(&lengths, |row| 0.5 + row as f32 % 3.0);
         let plan = BatchPlan { packing, micro_batch_size, ..plan() };
         let mut whole = BatchStream::new(Arc::clone(&documents), plan).expect("the plan is good");
-        (0..steps).for_each(|_| drop(whole.next_step()));
+        for _ in 0..steps {
+            whole.next_step().expect("documents are in memory");
+        }
         let cursor = whole.cursor();
         let mut resumed = BatchStream::new(documents, plan).expect("the plan is good");
         resumed.seek(&cursor).expect("the cursor is of this data");
         for _ in 0..10 {
-            prop_assert_eq!(whole.next_step(), resumed.next_step());
+            prop_assert_eq!(whole.next_step().expect("memory"), resumed.next_step().expect("memory"));
             prop_assert_eq!(whole.cursor(), resumed.cursor());
         }
     }

@@ -36,6 +36,7 @@ fn documents(seed: u64, count: usize) -> DocumentSet {
         .map(|row| Document {
             tokens: (0..9 + row % 5).map(|at| token(row, at)).collect(),
             prompt_tokens: row % 3,
+            masked: vec![],
             origin: Origin::new("test", "rows", row as u64 + 1),
             piece: 0,
             row: row as u32,

@@ -6,11 +6,14 @@
 
 mod escape;
 mod front_matter;
+mod judged;
 
 use std::fmt::Write as _;
 
 use crate::card::escape::{code_block, inline, number};
 use crate::metrics::MetricsRow;
+
+pub use judged::card_with_judged;
 
 /// A model or dataset a card refers to.
 #[derive(Debug, Clone, PartialEq, Eq)]

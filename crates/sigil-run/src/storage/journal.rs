@@ -87,6 +87,7 @@ impl Journal {
         // How the replaced file came to be there no longer matters: it is kept or put back whole.
         self.names.retain_mut(|undo| undo.path_mut() != to);
         self.move_names(from, to);
+        self.durable_length.remove(to);
         self.durable_length = std::mem::take(&mut self.durable_length)
             .into_iter()
             .map(|(path, length)| (moved(&path, from, to).unwrap_or(path), length))

@@ -1,0 +1,4 @@
+//! The real `sigil-eval`, judging in the real sandbox: what it writes, and with which code it ends.
+
+mod alone;
+mod programs;
