@@ -2,14 +2,14 @@
 
 use serde_json::json;
 use sigil_data::pipeline::{list_caches, prune_caches, verify_cache};
+use sigil_places::Places;
 
 use crate::cli::{Cache, CacheVerb};
 use crate::failure::Failure;
-use crate::places;
 
 /// Lists, verifies or prunes.
 pub(crate) fn run(arguments: &Cache) -> Result<(), Failure> {
-    let folder = arguments.folder.clone().unwrap_or_else(places::row_cache);
+    let folder = arguments.folder.clone().unwrap_or_else(|| Places::find().row_cache());
     let entries = list_caches(&folder)?;
     match &arguments.verb {
         CacheVerb::List if arguments.json => print_json(&json!(entries))?,

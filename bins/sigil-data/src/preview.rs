@@ -6,6 +6,7 @@ use std::io::{IsTerminal as _, Write as _, stdout};
 use serde_json::json;
 use sigil_data::recipe::document_settings;
 use sigil_data::{RowEncoder, Tokenizer};
+use sigil_places::no_color;
 
 use crate::cli::Preview;
 use crate::failure::Failure;
@@ -21,7 +22,7 @@ pub(crate) fn run(arguments: &Preview) -> Result<(), Failure> {
     let tokenizer = Tokenizer::load(&arguments.tokenizer)?;
     let documents = document_settings(&settings);
     let encoder = RowEncoder::new(&tokenizer, &documents)?;
-    let colour = stdout().is_terminal() && !places::no_color() && !arguments.json;
+    let colour = stdout().is_terminal() && !no_color() && !arguments.json;
     let mut shown = 0;
     let mut out = stdout().lock();
     let ledger = rows::for_each(&settings, |row| {

@@ -3,8 +3,7 @@
 use std::io::{IsTerminal as _, stderr};
 
 use indicatif::{ProgressBar, ProgressStyle};
-
-use crate::places::no_color;
+use sigil_places::no_color;
 
 /// Counts rows.
 pub(crate) fn rows() -> ProgressBar {

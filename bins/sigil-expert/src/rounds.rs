@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use sigil_expert::ExpertError;
 use sigil_expert::rounds::{Arm, Experiment, run as run_experiment};
 use sigil_expert::settings::ExpertSettings;
+use sigil_places::command_line;
 
 use crate::cli::{ArmName, Run};
 use crate::exit::Failure;
-use crate::places::command_line;
 use crate::programs::Programs;
 
 /// The settings of the quickstart.
@@ -44,7 +44,7 @@ pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
     let experiment = Experiment { settings, seed: arguments.seed, arms, folder };
     let report = match run_experiment(&experiment, &mut programs) {
         Err(error @ ExpertError::Interrupted { .. }) => {
-            eprintln!("to go on: {}", command_line());
+            eprintln!("to go on: {}", command_line("sigil-expert"));
             return Err(error.into());
         }
         other => other?,

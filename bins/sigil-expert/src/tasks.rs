@@ -7,6 +7,7 @@ use sigil_data::Tokenizer;
 use sigil_eval::score::to_lines;
 use sigil_expert::rounds::Program;
 use sigil_expert::tasks::{MadeTask, Split, evaluation_sets, solved_rows, task_set};
+use sigil_places::built_in_base;
 
 use crate::cli::{SplitName, Tasks, TasksVerb};
 use crate::exit::Failure;
@@ -51,7 +52,7 @@ fn train(
 ) -> Result<ExitCode, Failure> {
     let base = match tokenizer {
         Some(folder) => folder.to_owned(),
-        None => places::built_in_base().ok_or_else(|| {
+        None => built_in_base().ok_or_else(|| {
             Failure::new(5, "there is no configs/sigil-base to count tokens with")
         })?,
     };

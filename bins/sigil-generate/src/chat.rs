@@ -18,6 +18,7 @@ use sigil_model::generate::{
     GenerateError, Generator, GeneratorShape, Observer, Request, Sample, Sampling, Settings, Stop,
     sample_stream,
 };
+use sigil_places::Places;
 
 use crate::{
     cli::{Arguments, ChatArguments},
@@ -26,7 +27,6 @@ use crate::{
     exit::Failure,
     load::{self, Described},
     model,
-    places::Places,
     plain::plain,
     prompt_tokens::{self, PromptSettings},
     samples::{MAX_NEW_TOKENS, sampling, set_threads, stop_flag},

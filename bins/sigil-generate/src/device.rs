@@ -1,8 +1,9 @@
 //! Chooses the device.
 
 use sigil_kernels::device::probe_cuda;
+use sigil_places::Places;
 
-use crate::{exit::Failure, places::Places};
+use crate::exit::Failure;
 
 /// What is computed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,7 +16,6 @@ mod exit;
 mod load;
 mod model;
 mod output;
-mod places;
 mod plain;
 mod progress;
 mod prompt_tokens;

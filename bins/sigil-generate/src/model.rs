@@ -3,14 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use sigil_data::{HubSettings, fetch_model};
+use sigil_places::{Places, built_in_base};
 use sigil_run::{CheckpointSet, RunView};
 use sigil_weights::Adapter;
 
-use crate::{
-    cli::ModelArguments,
-    exit::Failure,
-    places::{Places, built_in_base},
-};
+use crate::{cli::ModelArguments, exit::Failure};
 
 /// The base that comes with sigil.
 const BUILT_IN: &str = "sigil-base";
@@ -152,7 +149,7 @@ fn base(name: &str, arguments: &ModelArguments, places: &Places) -> Result<PathB
     if let Some(endpoint) = &places.hub_endpoint {
         hub.endpoint.clone_from(endpoint);
     }
-    hub.token.clone_from(&places.hub_token);
+    hub.token = places.hub_token.as_ref().map(|token| token.reveal().to_owned());
     hub.offline = places.hub_offline;
     eprintln!("fetching `{name}` (files that are in the cache are not fetched again)");
     fetch_model(&hub, name, &arguments.revision)

@@ -6,8 +6,7 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-
-use crate::places::no_color;
+use sigil_places::no_color;
 
 /// How often a plain line is printed at most.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);

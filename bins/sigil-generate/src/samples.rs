@@ -15,6 +15,7 @@ use sigil_model::generate::{
     Generator, GeneratorShape, Observer, Request, Sample, Sampling, Settings, Stop, code_of,
     sample_stream,
 };
+use sigil_places::{Places, command_line};
 
 use crate::{
     cli::{Arguments, SamplingArguments},
@@ -23,7 +24,6 @@ use crate::{
     load::{self, Described},
     model::{self, ModelFolders},
     output::{Output, Row},
-    places::{Places, command_line},
     plain::plain,
     progress::Progress,
     prompt_tokens::{self, PromptSettings},
@@ -263,7 +263,7 @@ impl<'a> Job<'a> {
             return ExitCode::SUCCESS;
         }
         match path {
-            Some(_) => eprintln!("interrupted; to continue:\n  {}", command_line()),
+            Some(_) => eprintln!("interrupted; to continue:\n  {}", command_line("sigil-generate")),
             None => eprintln!("interrupted; with --output FILE it could be continued"),
         }
         ExitCode::from(130)

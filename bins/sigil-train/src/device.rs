@@ -3,9 +3,10 @@
 use sigil_config::{ComputeDtype, Device, Settings};
 use sigil_kernels::{DType, device::probe_cuda};
 
+use sigil_places::Places;
 use sigil_qlora::{memory::available_bytes, session::Place};
 
-use crate::{exit::Failure, places::Places};
+use crate::exit::Failure;
 
 /// A device and the bytes that can be had there, if that is known.
 type Choice = (Place, Option<u64>);

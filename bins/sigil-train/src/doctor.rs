@@ -4,8 +4,7 @@ use std::{path::Path, process::ExitCode};
 
 use serde_json::{Value, json};
 use sigil_kernels::device::probe_cuda;
-
-use crate::places::{Places, built_in_base, variables};
+use sigil_places::{Places, built_in_base, variables};
 
 /// One finding.
 struct Finding {

@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use sigil_config::Settings;
+use sigil_places::command_line;
 use sigil_qlora::{Outcome, Stop};
 
-use crate::{cli::Arguments, places::command_line, talk::Talk};
+use crate::{cli::Arguments, talk::Talk};
 
 /// Tells how the run ended and what comes next, and gives the exit code.
 pub(crate) fn tell(
@@ -17,7 +18,7 @@ pub(crate) fn tell(
 ) -> ExitCode {
     let run = settings.run.output_dir.display();
     let resume = || {
-        let command = command_line();
+        let command = command_line("sigil-train");
         if arguments.resume { command } else { format!("{command} --resume") }
     };
     if let Some(comparison) = outcome.comparison {

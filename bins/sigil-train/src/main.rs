@@ -15,7 +15,6 @@ mod ending;
 mod exit;
 mod model_files;
 mod panics;
-mod places;
 mod plan;
 mod progress;
 mod ready;

@@ -4,11 +4,9 @@ use std::path::{Path, PathBuf};
 
 use sigil_config::{BUILT_IN_BASE, Settings};
 use sigil_data::{HubSettings, fetch_model};
+use sigil_places::{Places, built_in_base};
 
-use crate::{
-    exit::Failure,
-    places::{Places, built_in_base},
-};
+use crate::exit::Failure;
 
 /// Tokenizer files that travel with every checkpoint set.
 const TOKENIZER_FILES: [&str; 8] = [

@@ -4,10 +4,11 @@ use std::process::ExitCode;
 
 use sigil_config::CheckpointPolicy as PolicySetting;
 use sigil_model::CheckpointPolicy;
+use sigil_places::Places;
 use sigil_qlora::{cpu_rate::cpu_product_rate, memory_plan::MemoryPlan, step_work::StepWork};
 use sigil_weights::DecoderConfig;
 
-use crate::{cli::Arguments, exit::Failure, model_files, places::Places, settings};
+use crate::{cli::Arguments, exit::Failure, model_files, settings};
 
 /// Share of the rate of one large matrix product that a whole step reaches on the CPU, as measured
 /// over the quickstart and the reference shape (docs/benchmarks).

@@ -7,13 +7,14 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
+use sigil_places::no_color;
 use sigil_qlora::{
     Reporter,
     evaluate::{Comparison, Evaluation},
 };
 use sigil_run::MetricsRow;
 
-use crate::{places::no_color, talk::Talk};
+use crate::talk::Talk;
 
 /// How often a plain line is printed at least, where steps are slow.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);

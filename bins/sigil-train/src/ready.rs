@@ -12,6 +12,7 @@ use sigil_config::Loaded;
 use sigil_data::{BatchStream, DocumentSet, Ledger, Tokenizer};
 use sigil_kernels::DType;
 use sigil_model::{ModelError, decoder::LayerPolicies, load::Source};
+use sigil_places::Places;
 use sigil_qlora::{
     TrainError,
     assemble::{check_memory, load_options, policies, total_steps},
@@ -20,7 +21,7 @@ use sigil_qlora::{
 };
 use sigil_weights::{Adapter, DecoderConfig, WeightFiles};
 
-use crate::{exit::Failure, model_files, panics, places::Places, talk::Talk};
+use crate::{exit::Failure, model_files, panics, talk::Talk};
 
 /// What is known of the model before it is loaded.
 pub(crate) struct Known {
@@ -98,11 +99,7 @@ pub(crate) fn ready(
     let data_places = DataPlaces {
         base_folder: std::env::current_dir().map_err(|error| Failure::new(1, error, None))?,
         cargo_home: places.cargo_home.clone(),
-        cache_folder: settings
-            .dataset
-            .cache_dir
-            .clone()
-            .unwrap_or_else(|| places.cache.join("rows")),
+        cache_folder: settings.dataset.cache_dir.clone().unwrap_or_else(|| places.row_cache()),
         hub_cache: places.hub_cache.clone(),
     };
     talk.say(&format!("reading {}", settings.dataset.names.join(", ")));

@@ -3,12 +3,9 @@
 use std::process::ExitCode;
 
 use sigil_config::{Layers, Loaded};
+use sigil_places::{Places, variables};
 
-use crate::{
-    cli::Arguments,
-    exit::Failure,
-    places::{Places, variables},
-};
+use crate::{cli::Arguments, exit::Failure};
 
 /// The preset of a run without a file or preset.
 const DEFAULT_PRESET: &str = "quickstart";

@@ -5,6 +5,7 @@
 use std::{path::Path, process::ExitCode};
 
 use sigil_config::{Loaded, Settings};
+use sigil_places::{Places, command_line};
 use sigil_qlora::{
     Outcome, Stop, TrainError,
     assemble::{adapter_config, train_plan},
@@ -19,7 +20,6 @@ use crate::{
     device, ending,
     exit::Failure,
     model_files,
-    places::{Places, command_line},
     progress::Progress,
     ready::{self, Ready},
     settings,
@@ -92,7 +92,7 @@ fn train(
     plan.set_files.extend(model_files::tokenizer_files(&known.folder)?);
     plan.card = Some(CardFacts {
         settings: settings.clone(),
-        command: command_line(),
+        command: command_line("sigil-train"),
         data: data_facts,
         versions: vec![
             ("sigil-train".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),

@@ -45,8 +45,9 @@ fn ok<T, E>(answer: Result<T, E>) -> i32 {
     if answer.is_ok() { SUCCEEDED } else { HELD }
 }
 
+/// A call with up to five arguments. The sixth is 0: `syscall` passes on whatever lies in its place.
 fn call(number: c_long, a: [c_long; 5]) -> c_long {
-    unsafe { syscall(number, a[0], a[1], a[2], a[3], a[4]) }
+    unsafe { syscall(number, a[0], a[1], a[2], a[3], a[4], 0 as c_long) }
 }
 
 fn main() {
@@ -286,14 +287,15 @@ fn limits(name: &str, amount: u64) -> Option<i32> {
             });
             thread::sleep(Duration::from_millis(amount));
         }
-        "memory" => hold(amount),
+        "memory" => drop(hold(amount)),
         "memory-children" => {
             let mut children = Vec::new();
             for _ in 0..4 {
                 match unsafe { fork() } {
                     0 => {
-                        hold(amount / 4);
+                        let held = hold(amount / 4);
                         thread::sleep(Duration::from_millis(700));
+                        drop(std::hint::black_box(held));
                         exit(0);
                     }
                     child => children.push(child),
@@ -428,12 +430,10 @@ fn spin(millis: u64) {
     }
 }
 
-fn hold(mib: u64) {
-    let mut held = Vec::new();
-    for _ in 0..mib {
-        held.push(std::hint::black_box(vec![1u8; 1 << 20]));
-    }
-    std::hint::black_box(&held);
+/// Takes memory and touches all of it; it is free again when the answer is dropped.
+#[must_use]
+fn hold(mib: u64) -> Vec<Vec<u8>> {
+    (0..mib).map(|_| std::hint::black_box(vec![1u8; 1 << 20])).collect()
 }
 
 fn processes(name: &str, argument: &str, number: u64) -> Option<i32> {

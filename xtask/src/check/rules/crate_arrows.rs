@@ -9,7 +9,7 @@ use crate::check::manifests::{Manifests, MemberKind};
 const RULE: &str = "crate-arrows";
 
 /// Each crate with the crates it may use, lowest first.
-pub(crate) const ARROWS: [(&str, &[&str]); 12] = [
+pub(crate) const ARROWS: [(&str, &[&str]); 13] = [
     ("sigil-config", &[]),
     ("sigil-filter", &[]),
     ("sigil-kernels", &[]),
@@ -18,6 +18,8 @@ pub(crate) const ARROWS: [(&str, &[&str]); 12] = [
     ("sigil-sandbox", &[]),
     ("sigil-weights", &[]),
     ("sigil-data", &["sigil-config", "sigil-filter"]),
+    // For binaries: no library may have it.
+    ("sigil-places", &["sigil-config"]),
     ("sigil-model", &["sigil-kernels", "sigil-weights"]),
     ("sigil-eval", &["sigil-filter", "sigil-report", "sigil-run", "sigil-sandbox"]),
     (
