@@ -1,4 +1,7 @@
 //! The real `sigil-eval`, judging in the real sandbox: what it writes, and with which code it ends.
 
 mod alone;
+mod commands;
 mod programs;
+#[path = "../reference/mod.rs"]
+mod reference;

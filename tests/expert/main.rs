@@ -3,6 +3,10 @@
 //!
 //! The programs are those of `cargo build --workspace`; cargo builds only this one for its tests.
 
+mod commands;
+#[path = "../reference/mod.rs"]
+mod reference;
+
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -6,5 +6,7 @@ mod commands;
 mod kills;
 mod models;
 mod program;
+#[path = "../reference/mod.rs"]
+mod reference;
 mod refusals;
 mod samples;

@@ -10,4 +10,6 @@ mod inputs;
 mod kills;
 mod phases;
 mod program;
+#[path = "../reference/mod.rs"]
+mod reference;
 mod runs;

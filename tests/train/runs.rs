@@ -68,6 +68,23 @@ fn an_interrupt_saves_and_names_the_command_that_resumes() {
 }
 
 #[test]
+fn a_streamed_run_accounts_for_what_it_read_while_it_trained() {
+    let place = Workplace::new();
+    // Not the quickstart's preset, which counts the rows of each group first.
+    let config = place.file("own.toml", "[model]\nname = \"sigil-base\"\n");
+    let mut command = place.short("out");
+    command.args(["--config", &config]);
+    command.args(["--set", "dataset.use_cache=false", "--set", "dataset.test_code=keep"]);
+    let (_, stderr, code) = outcome(&command.output().expect("starts"));
+    assert_eq!(code, Some(0), "{stderr}");
+    let text = fs::read(place.path().join("out/data_ledger.json")).expect("the account is there");
+    let ledger: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+    // Rows become documents when a step asks for them, so only the end knows how many.
+    let tokenized = &ledger["stages"]["tokenize"]["kept"];
+    assert!(tokenized.as_u64().is_some_and(|rows| rows > 0), "{ledger:#}");
+}
+
+#[test]
 fn the_log_file_the_events_folder_and_the_best_set_are_honoured() {
     let place = Workplace::new();
     let mut command = place.short("out");

@@ -100,12 +100,10 @@ fn train(
         ],
         license: None,
     });
+    plan.ledger = Some(ledger);
     let mut progress = Progress::new(talk.clone());
     run_notes.iter().for_each(|note| talk.note(note));
     run.write_file("config.toml", settings.to_toml().as_bytes()).map_err(TrainError::from)?;
-    let account =
-        serde_json::to_vec_pretty(&ledger).map_err(|error| Failure::new(1, error, None))?;
-    run.write_file("data_ledger.json", &account).map_err(TrainError::from)?;
     let resume = arguments.resume;
     let mut run_loop = session.into_loop(stream, evaluation, run, plan, resume, &mut progress)?;
     // The run is taken by now, so that the watcher sees it live.

@@ -71,11 +71,15 @@ fn megabytes(rows: &[Row]) -> f64 {
 fn caught(path: &str, tasks: &[Task], rows: &[Row]) {
     let index = BenchmarkIndex::new(tasks);
     for (kind, dress) in disguises::ALL {
-        let found = tasks.iter().zip(rows.iter().cycle()).filter(|(task, row)| {
+        let missed = tasks.iter().zip(rows.iter().cycle()).filter(|(task, row)| {
             let planted = format!("{}\n{}\n{}", row.text, dress(&task.code), row.text);
-            index.find(&planted).is_some()
+            index.find(&planted).is_none()
         });
-        println!("{path}, {kind}: {} of {} caught", found.count(), tasks.len());
+        let missed: Vec<&Task> = missed.map(|(task, _)| task).collect();
+        println!("{path}, {kind}: {} of {} caught", tasks.len() - missed.len(), tasks.len());
+        for task in missed {
+            println!("    not {}, {} lines", task.id, task.code.lines().count());
+        }
     }
 }
 

@@ -181,5 +181,6 @@ pub fn train_plan(
         trained,
         set_files: vec![("config.toml".to_owned(), settings.to_toml().into_bytes())],
         card: None,
+        ledger: None,
     }
 }

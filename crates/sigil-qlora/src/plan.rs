@@ -9,6 +9,7 @@ use std::{
 };
 
 use sigil_config::OnNonFinite;
+use sigil_data::Ledger;
 use sigil_model::decoder::LayerPolicies;
 
 use crate::{
@@ -82,6 +83,9 @@ pub struct TrainPlan {
     pub set_files: Vec<(String, Vec<u8>)>,
     /// What the card says.
     pub card: Option<CardFacts>,
+    /// What became of the rows before training. With it, every set is followed by `data_ledger.json` in
+    /// the run folder: this, and what the stream has read since.
+    pub ledger: Option<Ledger>,
 }
 
 /// How a run ended.

@@ -26,6 +26,9 @@ use crate::{
     step::{NonFinite, StepReport, StepSettings, take_step},
 };
 
+/// File of the run folder that says what became of every row.
+const LEDGER_FILE: &str = "data_ledger.json";
+
 /// A run in memory.
 pub struct Trainer<B: Kernels> {
     /// Model.
@@ -133,6 +136,7 @@ impl<B: Kernels> Trainer<B> {
             notes.iter().for_each(|note| reporter.note(&note.to_string()));
             trainer.metrics = Some(metrics);
         }
+        trainer.write_ledger()?;
         Ok(trainer)
     }
 
@@ -416,7 +420,16 @@ impl<B: Kernels> Trainer<B> {
         self.sets_written += 1;
         reporter.saved(step, &committed.path);
         self.last_set = Some((step, committed.path));
-        Ok(())
+        self.write_ledger()
+    }
+
+    /// Writes what became of the rows so far.
+    fn write_ledger(&self) -> Result<(), TrainError> {
+        let Some(before) = &self.plan.ledger else { return Ok(()) };
+        let mut all = before.clone();
+        all.merge(&self.stream.ledger());
+        let text = serde_json::to_vec_pretty(&all).expect("an account is plain data");
+        Ok(self.run.write_file(LEDGER_FILE, &text)?)
     }
 }
 

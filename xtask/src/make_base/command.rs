@@ -57,7 +57,7 @@ enum Verb {
         /// Peak learning rate
         #[arg(long, default_value_t = 3e-3)]
         learning_rate: f64,
-        /// Begin with the newest set of this run instead of fresh weights
+        /// Begin with the newest set of this run, or with this model folder, instead of fresh weights
         #[arg(long, value_name = "RUN")]
         from: Option<PathBuf>,
         /// Continue the run
@@ -87,6 +87,9 @@ enum Verb {
         /// Folder of the shipped model
         #[arg(long, value_name = "DIR", default_value = BASE)]
         out: PathBuf,
+        /// For a second phase: what the first one was, such as `42583744 tokens in 10400 steps`
+        #[arg(long, value_name = "TEXT")]
+        first_phase: Option<String>,
     },
 }
 
@@ -135,8 +138,8 @@ pub(crate) fn run(arguments: &Arguments) -> miette::Result<()> {
             let from = from.as_deref();
             train::run(&train::Plan { work, steps, learning_rate, from, resume }, &stop)?;
         }
-        Verb::Export { work, out } => {
-            let bytes = export::export(work, out)?;
+        Verb::Export { work, out, first_phase } => {
+            let bytes = export::export(work, out, first_phase.as_deref())?;
             say(&format!("{}: {bytes} bytes", out.display()));
         }
     }

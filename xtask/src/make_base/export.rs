@@ -15,11 +15,12 @@ use sigil_weights::{
 /// Most bytes that the shipped folder may take.
 const MOST_BYTES: u64 = 10 << 20;
 
-/// Writes `out` from the run and the tokenizer in `work`; returns its size in bytes.
+/// Writes `out` from the run and the tokenizer in `work`; returns its size in bytes. `first_phase` says
+/// what came before this run, if it is a second phase.
 ///
 /// # Errors
 /// There is no whole set, a file cannot be read or written, or the result is too large to ship.
-pub(crate) fn export(work: &Path, out: &Path) -> miette::Result<u64> {
+pub(crate) fn export(work: &Path, out: &Path, first_phase: Option<&str>) -> miette::Result<u64> {
     let run = RunView::open(work.join("run")).map_err(|error| miette::miette!("{error}"))?;
     let newest = run.newest_whole_set().map_err(|error| miette::miette!("{error}"))?;
     let set = newest.set.ok_or_else(|| miette::miette!("the run has no whole checkpoint set"))?;
@@ -51,7 +52,7 @@ pub(crate) fn export(work: &Path, out: &Path) -> miette::Result<u64> {
         ("config.json", read(&set.folder().join("config.json"))?),
         ("tokenizer.json", read(&work.join("tokenizer.json"))?),
         ("tokenizer_config.json", read(&work.join("tokenizer_config.json"))?),
-        ("README.md", card(set.step(), tokens, loss).into_bytes()),
+        ("README.md", card(set.step(), tokens, loss, first_phase).into_bytes()),
     ];
     let bytes: u64 = files.iter().map(|(_, bytes)| bytes.len() as u64).sum();
     if bytes > MOST_BYTES {
@@ -65,7 +66,14 @@ pub(crate) fn export(work: &Path, out: &Path) -> miette::Result<u64> {
     Ok(bytes)
 }
 
-fn card(step: u64, tokens: u64, loss: Option<f64>) -> String {
+fn card(step: u64, tokens: u64, loss: Option<f64>, first_phase: Option<&str>) -> String {
+    let phases = match first_phase {
+        None => format!("({tokens} tokens in {step} steps)"),
+        Some(first) => format!(
+            "({first}), then on a mix of the same and of small solved programming tasks ({tokens} \
+             tokens in {step} steps)"
+        ),
+    };
     let loss = loss.map_or(String::new(), |loss| {
         format!(" Its loss on held-out crates of the corpus is {loss:.3} nats per token.")
     });
@@ -74,11 +82,12 @@ fn card(step: u64, tokens: u64, loss: Option<f64>) -> String {
          # sigil-base\n\n\
          A llama-shaped model of 2.4 million parameters with a byte-level BPE tokenizer of 4,096 \
          tokens, trained from scratch by `cargo xtask make-base` on permissively licensed Rust \
-         from crates.io ({tokens} tokens in {step} steps).{loss}\n\n\
+         from crates.io {phases}.{loss}\n\n\
          It exists so that the quickstart and the tests have a real model that learns something \
-         in minutes on a CPU. It is no assistant: it has seen code only, and little of it.\n\n\
+         in minutes on a CPU. It is no assistant: it has seen nothing else, and little of that.\n\n\
          The crates it was trained on, with versions, checksums and licences, are listed in \
-         `xtask/src/make_base/corpus/corpus.tsv`; none of them was a dependency of this workspace when it was made, nor of the families that the quickstart holds out. \
+         `xtask/src/make_base/corpus/corpus.tsv`; none of them was a dependency of this workspace \
+         when it was made, nor of the families that the quickstart holds out. \
          The recipe is `docs/guides/make-base.md`.\n"
     )
 }

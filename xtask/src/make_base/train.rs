@@ -51,7 +51,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) steps: u64,
     /// Peak learning rate.
     pub(crate) learning_rate: f64,
-    /// Run whose newest set it begins with; fresh weights if none.
+    /// Run whose newest set it begins with, or model folder; fresh weights if none.
     pub(crate) from: Option<&'a Path>,
     /// Continue the run in the folder.
     pub(crate) resume: bool,
@@ -123,6 +123,7 @@ pub(crate) fn run(plan: &Plan<'_>, stop: &Stop) -> miette::Result<()> {
         trained: Trained::Full,
         set_files: vec![],
         card: None,
+        ledger: None,
     };
     let identity = RunIdentity {
         created_by: concat!("make-base ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -154,8 +155,13 @@ pub(crate) fn run(plan: &Plan<'_>, stop: &Stop) -> miette::Result<()> {
     Ok(())
 }
 
-/// The weights of a run's newest set.
+/// The weights of a run's newest set, or of a model folder.
 fn newest_weights(run: &Path) -> miette::Result<WeightFiles> {
+    let model = run.join("model.safetensors");
+    if model.is_file() {
+        eprintln!("begins with {}", model.display());
+        return WeightFiles::open(&model).map_err(|error| miette::miette!("{error}"));
+    }
     let view = RunView::open(run).map_err(|error| miette::miette!("{error}"))?;
     let newest = view.newest_whole_set().map_err(|error| miette::miette!("{error}"))?;
     let set = newest

@@ -3,8 +3,8 @@
 //! Is: shares of a task's n-grams that a row has. Names as they are: 10-grams of names, keywords and
 //! literals (as DeepSeek-Coder and Qwen2.5-Coder compare 10-grams). Names numbered: windows of 24
 //! tokens with signs. N-grams that several tasks share are common phrases and do not count. A task too
-//! short for that is looked for as a whole. Is not: a threshold to be tuned per run. Next:
-//! `lexer.rs`.
+//! short for that is looked for as a whole, and a sentence in a string is as good as an n-gram. Is not: a
+//! threshold to be tuned per run. Next: `lexer.rs`.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -27,12 +27,17 @@ const FEWEST: usize = 4;
 /// Fewest tokens of a whole task whose names may differ: shorter ones are everywhere.
 const WHOLE_RENAMED: usize = 18;
 
+/// Fewest bytes, without white space, of a string that says which task it comes from.
+const SENTENCE: usize = 60;
+
 /// Holds the n-grams of all tasks.
 #[derive(Debug, Clone, Default)]
 pub struct BenchmarkIndex {
     tasks: Vec<Indexed>,
     words: HashMap<u64, Vec<u32>>,
     windows: HashMap<u64, Vec<u32>>,
+    /// Long strings.
+    sentences: HashMap<u64, Vec<u32>>,
     /// Short tasks by their number of tokens: hashes of all tokens, with names and without.
     wholes: BTreeMap<usize, BTreeMap<u64, u32>>,
     digest: Option<Digest>,
@@ -66,6 +71,7 @@ impl BenchmarkIndex {
             for (map, grams) in [
                 (&mut index.words, word_grams(&tokens)),
                 (&mut index.windows, window_grams(&tokens)),
+                (&mut index.sentences, sentences(&tokens)),
             ] {
                 for gram in grams {
                     map.entry(gram).or_default().push(number);
@@ -80,6 +86,7 @@ impl BenchmarkIndex {
         }
         index.words.retain(|_, tasks| tasks.len() <= SHARED_BY);
         index.windows.retain(|_, tasks| tasks.len() <= SHARED_BY);
+        index.sentences.retain(|_, tasks| tasks.len() <= SHARED_BY);
         // Counting does not depend on the order of the map.
         let count = |map: &HashMap<u64, Vec<u32>>| {
             let mut counts = vec![0; tasks.len()];
@@ -142,12 +149,14 @@ impl BenchmarkIndex {
                 common.entry(task).or_default().1 += 1;
             }
         }
-        let mut best: Option<Hit> = None;
+        let whole = |task: u32| Hit { task: self.tasks[task as usize].id.clone(), share: 1.0 };
+        let sentence = sentences(&tokens).into_iter().find_map(|text| self.sentences.get(&text));
+        let mut best = sentence.map(|tasks| whole(tasks[0]));
         let all = hashes(&tokens);
         for (&length, hashes) in self.wholes.iter().filter(|(length, _)| **length > 0) {
             let mut grams = all.windows(length).flat_map(|gram| [named(gram), numbered(gram)]);
             if let Some(&task) = grams.find_map(|gram| hashes.get(&gram)) {
-                best = Some(Hit { task: self.tasks[task as usize].id.clone(), share: 1.0 });
+                best = Some(whole(task));
             }
         }
         for (number, (words, windows)) in common {
@@ -191,6 +200,15 @@ fn word_grams(tokens: &[Token<'_>]) -> Vec<u64> {
 /// The distinct windows of tokens, with names numbered by their first use in the window.
 fn window_grams(tokens: &[Token<'_>]) -> Vec<u64> {
     distinct(hashes(tokens).windows(WINDOW).map(numbered).collect())
+}
+
+/// The distinct long strings.
+fn sentences(tokens: &[Token<'_>]) -> Vec<u64> {
+    let long = |token: &&Token<'_>| {
+        let text = token.text.bytes().filter(|byte| !byte.is_ascii_whitespace());
+        token.kind == Kind::Literal && token.text.contains('"') && text.count() >= SENTENCE
+    };
+    distinct(tokens.iter().filter(long).map(|token| hash(token.text.as_bytes())).collect())
 }
 
 fn hashes(tokens: &[Token<'_>]) -> Vec<(Kind, u64)> {

@@ -138,6 +138,7 @@ pub(crate) fn train(
         card_frequency: 1,
         trained: if variant.full { Trained::Full } else { Trained::Adapter(adapter) },
         set_files: vec![("config.toml".to_owned(), b"# test\n".to_vec())],
+        ledger: None,
         card: None,
     };
     let identity = RunIdentity { created_by: "test".into(), seed: 7, config_digest: "x".into() };
