@@ -9,7 +9,7 @@ use crate::check::manifests::{Manifests, MemberKind};
 const RULE: &str = "crate-arrows";
 
 /// Each crate with the crates it may use, lowest first.
-pub(crate) const ARROWS: [(&str, &[&str]); 12] = [
+pub(crate) const ARROWS: [(&str, &[&str]); 13] = [
     ("sigil-config", &[]),
     ("sigil-filter", &[]),
     ("sigil-kernels", &[]),
@@ -17,6 +17,7 @@ pub(crate) const ARROWS: [(&str, &[&str]); 12] = [
     ("sigil-run", &[]),
     ("sigil-sandbox", &[]),
     ("sigil-weights", &[]),
+    ("sigil-adapter", &["sigil-config", "sigil-report", "sigil-run", "sigil-weights"]),
     ("sigil-data", &["sigil-config", "sigil-filter"]),
     ("sigil-model", &["sigil-kernels", "sigil-weights"]),
     ("sigil-eval", &["sigil-filter", "sigil-report", "sigil-run", "sigil-sandbox"]),
