@@ -6,8 +6,12 @@ mod commands;
 #[expect(dead_code, reason = "not every fault is needed here")]
 #[path = "../fake_hub/mod.rs"]
 mod fake_hub;
+mod hub;
 mod inputs;
 mod kills;
 mod phases;
 mod program;
 mod runs;
+#[expect(dead_code, reason = "not everything is asked here")]
+#[path = "../fake_hub/uploads.rs"]
+mod uploads;

@@ -18,6 +18,7 @@ mod panics;
 mod places;
 mod plan;
 mod progress;
+mod publish;
 mod ready;
 mod settings;
 mod talk;
