@@ -12,6 +12,7 @@ use sigil_run::{CardSource, ModelCard};
 use crate::cli::Card;
 use crate::exit::Failure;
 use crate::model::subject;
+use crate::output;
 
 /// The card's name.
 const NAME: &str = "README.md";
@@ -36,7 +37,7 @@ pub(crate) fn run(arguments: &Card) -> Result<ExitCode, Failure> {
     let Some(results) = &arguments.results else {
         match &arguments.output {
             Some(output) => sigil_run::atomic_write(output, text.as_bytes())?,
-            None => print!("{text}"),
+            None => output::put(&text)?,
         }
         return Ok(ExitCode::SUCCESS);
     };

@@ -11,6 +11,7 @@ use sigil_run::PendingFile;
 use crate::cli::{Export, KindName};
 use crate::exit::Failure;
 use crate::model::open;
+use crate::output;
 use crate::progress::Progress;
 
 /// Runs `export`.
@@ -58,9 +59,9 @@ pub(crate) fn run(arguments: &Export) -> Result<ExitCode, Failure> {
             "type": kind.name(),
             "notes": plan.notes,
         });
-        println!("{report}");
+        output::line(report)?;
     } else {
-        println!("{}", arguments.output.display());
+        output::line(arguments.output.display())?;
     }
     Ok(ExitCode::SUCCESS)
 }

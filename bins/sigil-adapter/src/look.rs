@@ -2,22 +2,22 @@
 
 use std::process::ExitCode;
 
-use serde::Serialize;
 use sigil_adapter::difference::compare;
 use sigil_adapter::inspect::inspect as gather;
 
 use crate::cli::{Diff, Inspect};
 use crate::exit::Failure;
 use crate::model::subject;
+use crate::output;
 
 /// Runs `inspect`.
 pub(crate) fn inspect(arguments: &Inspect) -> Result<ExitCode, Failure> {
     let which = &arguments.which;
     let found = gather(&which.path, &subject(&which.path, &which.set)?)?;
     if arguments.json {
-        print_json(&found)
+        output::json(&found)?;
     } else {
-        print!("{found}")
+        output::put(&found.to_string())?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -28,14 +28,9 @@ pub(crate) fn diff(arguments: &Diff) -> Result<ExitCode, Failure> {
     let right = subject(&arguments.right, &arguments.right_set)?;
     let difference = compare(&left, &right)?;
     if arguments.json {
-        print_json(&difference)
+        output::json(&difference)?;
     } else {
-        print!("{difference}")
+        output::put(&difference.to_string())?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Prints a value as JSON, for other programs.
-pub(crate) fn print_json(value: &impl Serialize) {
-    println!("{}", serde_json::to_string_pretty(value).expect("facts serialize"));
 }

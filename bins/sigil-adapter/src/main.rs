@@ -3,7 +3,6 @@
 //! This file only parses arguments and hands over; each verb is a file of its own. Next: `cli.rs`.
 #![recursion_limit = "256"]
 #![expect(
-    clippy::print_stdout,
     clippy::print_stderr,
     reason = "a program prints: data to stdout, everything else to stderr"
 )]
@@ -15,6 +14,7 @@ mod export;
 mod look;
 mod merge;
 mod model;
+mod output;
 mod places;
 mod progress;
 mod push;

@@ -12,6 +12,7 @@ use sigil_weights::Dtype;
 use crate::cli::{DtypeName, Merge};
 use crate::exit::Failure;
 use crate::model::{Model, open};
+use crate::output;
 use crate::progress::Progress;
 use crate::verify;
 
@@ -84,9 +85,9 @@ pub(crate) fn run(arguments: &Merge) -> Result<ExitCode, Failure> {
             "updates": tensors.branch_count(),
             "verified": verified,
         });
-        println!("{report}");
+        output::line(report)?;
     } else {
-        println!("{}", arguments.output.display());
+        output::line(arguments.output.display())?;
     }
     Ok(ExitCode::SUCCESS)
 }

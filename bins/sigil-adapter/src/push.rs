@@ -13,6 +13,7 @@ use sigil_adapter::subject::Subject;
 use crate::cli::Push;
 use crate::exit::Failure;
 use crate::model::subject;
+use crate::output;
 use crate::places::{Places, no_color};
 
 /// Requests at most for one answer.
@@ -30,7 +31,7 @@ pub(crate) fn run(arguments: &Push) -> Result<ExitCode, Failure> {
     }
     if arguments.dry_run {
         for upload in &uploads {
-            println!("{:>10}  {}", size(upload.bytes), upload.name);
+            output::line(format!("{:>10}  {}", size(upload.bytes), upload.name))?;
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -77,9 +78,9 @@ pub(crate) fn run(arguments: &Push) -> Result<ExitCode, Failure> {
             "bytes": pushed.bytes,
             "same": pushed.same,
         });
-        println!("{report}");
+        output::line(report)?;
     } else {
-        println!("{}", pushed.url);
+        output::line(&pushed.url)?;
     }
     Ok(ExitCode::SUCCESS)
 }

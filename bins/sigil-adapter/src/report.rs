@@ -8,17 +8,18 @@ use sigil_run::RunView;
 
 use crate::cli::Report;
 use crate::exit::Failure;
+use crate::output;
 
 /// Runs `report`.
 pub(crate) fn run(arguments: &Report) -> Result<ExitCode, Failure> {
     let runs = arguments.runs.iter().map(RunView::open).collect::<Result<Vec<_>, _>>()?;
     let page = compare(&runs)?;
-    let output = match (&arguments.output, arguments.runs.as_slice()) {
-        (Some(output), _) => output.clone(),
+    let path = match (&arguments.output, arguments.runs.as_slice()) {
+        (Some(path), _) => path.clone(),
         (None, [run]) => run.join(FILE),
         (None, _) => PathBuf::from(FILE),
     };
-    sigil_run::atomic_write(&output, page.as_bytes())?;
-    println!("{}", output.display());
+    sigil_run::atomic_write(&path, page.as_bytes())?;
+    output::line(path.display())?;
     Ok(ExitCode::SUCCESS)
 }

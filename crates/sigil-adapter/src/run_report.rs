@@ -117,7 +117,7 @@ fn curves(page: &mut Page, runs: &[RunData]) {
     let charts = [
         ("Training loss", "nats per token", of(|row| row.loss)),
         ("Evaluation loss", "nats per token", of(|row| row.eval_loss)),
-        ("Learning rate", "of the step", of(|row| row.learning_rate)),
+        ("Learning rate", "learning rate", of(|row| row.learning_rate)),
         ("Gradient norm before clipping", "global norm", of(|row| row.grad_norm)),
         ("Speed", "tokens per second", of(|row| row.tokens_per_second)),
     ];
@@ -310,7 +310,9 @@ mod tests {
         let identity =
             RunIdentity { created_by: "test".into(), seed: 1, config_digest: "d".into() };
         let (run, _) = RunFolder::create_or_open(&path, &identity).expect("a new run");
-        let config = format!("[dataset]\nnames = [\"d\"]\n[train]\nlearning_rate = {rate}\n");
+        let layers = sigil_config::Layers::new().preset("quickstart");
+        let loaded = layers.set([format!("train.learning_rate={rate}")]).load().expect("sound");
+        let config = loaded.settings.to_toml();
         run.write_file("config.toml", config.as_bytes()).expect("written");
         let metrics = "{\"step\":0,\"eval_loss\":2.5}\n{\"step\":1,\"loss\":2.25,\"tokens_seen\":12345}\nbad\n{\"step\":2,\"eval_loss\":2.0}\n";
         std::fs::write(path.join("metrics.jsonl"), metrics).expect("written");

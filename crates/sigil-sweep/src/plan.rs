@@ -107,10 +107,11 @@ pub fn assignments(settings: &SweepSettings, trial: &Trial, steps: Option<usize>
     all.extend(trial.values.iter().map(|(key, value)| one((key, value))));
     if let Some(steps) = steps {
         all.push(format!("train.num_steps={steps}"));
-        // A short round would otherwise end before its only set is due.
-        let key = "train.save_every";
-        if !settings.set.contains_key(key) && !settings.keys.contains_key(key) {
-            all.push(format!("{key}={steps}"));
+        // A short round would otherwise end before its only set or evaluation is due.
+        for key in ["train.save_every", "evaluation.every_steps"] {
+            if !settings.set.contains_key(key) && !settings.keys.contains_key(key) {
+                all.push(format!("{key}={steps}"));
+            }
         }
     }
     all

@@ -75,7 +75,7 @@ impl RunData {
             rows: metrics.rows,
             bad_lines: metrics.bad_lines.len(),
             judged: MetricsFile::parse(&judged).rows,
-            best: best.map(|best| format!("{} ({} {:.4})", best.set, best.metric, best.value)),
+            best: best.map(|best| format!("step {}", best.step)),
             sets: sets.collect(),
             ledger: stages(&ledger),
             notes: texts(&ledger["notes"]),
