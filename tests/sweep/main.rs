@@ -3,8 +3,11 @@
 //! The trainer is that of `cargo build --workspace`; cargo builds only this program for its tests.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 const SETTINGS: &str = "[sweep]\npreset = \"quickstart\"\n[keys]\n\"lora.r\" = [2, 4]\n\
 \"train.learning_rate\" = [1e-3, 2e-3, 4e-3, 8e-3]\n[set]\n\"dataset.names\" = [\"data\"]\n\
@@ -33,16 +36,20 @@ fn workplace() -> tempfile::TempDir {
     folder
 }
 
-fn sweep(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_sigil-sweep"))
+fn command(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sigil-sweep"));
+    command
         .current_dir(folder)
         .env_clear()
         .env("HOME", folder)
         // It would make every run fail, were it passed on.
         .env("SIGIL_TRAIN__LEARNING_RATE", "none")
-        .args(arguments)
-        .output()
-        .expect("it starts")
+        .args(arguments);
+    command
+}
+
+fn sweep(folder: &Path, arguments: &[&str]) -> Output {
+    command(folder, arguments).output().expect("it starts")
 }
 
 fn said(output: &Output) -> String {
@@ -78,6 +85,39 @@ fn eight_runs_one_of_which_fails_are_ranked() {
     assert_eq!(again.status.code(), Some(0), "{}", said(&again));
     let results: serde_json::Value = serde_json::from_slice(&again.stdout).expect("JSON");
     assert_eq!(results["failed"], 0);
+}
+
+#[test]
+fn a_sweep_that_is_stopped_goes_on_to_the_same_results() {
+    let place = workplace();
+    let short = SETTINGS.replace("[1e-3, 2e-3, 4e-3, 8e-3]", "[1e-3, 2e-3]");
+    fs::write(place.path().join("s.toml"), short).expect("written");
+    let whole = sweep(place.path(), &["s.toml", "--out", "whole"]);
+    assert!(whole.status.success(), "{}", said(&whole));
+
+    let mut child = command(place.path(), &["s.toml", "--out", "stopped"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let errors = BufReader::new(child.stderr.take().expect("it is piped"));
+    let mut asked = false;
+    for line in errors.lines() {
+        let line = line.expect("text");
+        // The third run begins; it is asked to stop before it can end.
+        if !asked && line.contains("(3 of 4)") {
+            asked = true;
+            kill_process(Pid::from_child(&child), Signal::INT).expect("it runs");
+        }
+    }
+    assert_eq!((child.wait().expect("it ends").code(), asked), (Some(130), true));
+    assert!(!place.path().join("stopped/results.json").exists(), "it is not ranked half done");
+    let again = sweep(place.path(), &["s.toml", "--out", "stopped"]);
+    assert!(again.status.success(), "{}", said(&again));
+    let read = |run: &str| {
+        fs::read_to_string(place.path().join(run).join("results.json")).expect("written")
+    };
+    assert_eq!(read("stopped"), read("whole"));
 }
 
 #[test]

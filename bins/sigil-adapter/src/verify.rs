@@ -114,7 +114,7 @@ fn tolerance(dtype: Dtype) -> f64 {
 
 fn judge(base: &[f32], tuned: &[f32], merged: &[f32], vocabulary: usize, dtype: Dtype) -> Verified {
     let dot = |f: &dyn Fn(usize) -> (f64, f64)| -> f64 {
-        (0..tuned.len()).map(|i| f(i)).map(|(x, y)| x * y).sum()
+        (0..tuned.len()).map(f).map(|(x, y)| x * y).sum()
     };
     let at = |values: &[f32], i: usize| f64::from(values[i]);
     let whole = dot(&|i| (at(tuned, i), at(tuned, i))).sqrt();

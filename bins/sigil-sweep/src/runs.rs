@@ -72,7 +72,9 @@ impl Runner for Runs {
         let log = File::options().create(true).append(true).open(&job.log).map_err(failed)?;
         let before = log.metadata().map_err(failed)?.len() as usize;
         let mut command = Command::new(&self.trainer);
-        places::setting_variables().iter().for_each(|name| drop(command.env_remove(name)));
+        for name in places::setting_variables() {
+            command.env_remove(name);
+        }
         let mut child = command
             .args(&job.arguments)
             .stdin(Stdio::null())

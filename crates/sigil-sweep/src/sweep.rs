@@ -110,7 +110,7 @@ pub fn run(
         results.write(folder)?;
         // The better ones go on; those without a value never do.
         let order = results.order_of_round(round);
-        left.retain(|trial| order.iter().any(|name| *name == trial.name));
+        left.retain(|trial| order.contains(&trial.name));
         left.sort_by_key(|trial| order.iter().position(|name| *name == trial.name));
         if left.is_empty() {
             break;
