@@ -6,6 +6,7 @@ mod commands;
 #[expect(dead_code, reason = "not every fault is needed here")]
 #[path = "../fake_hub/mod.rs"]
 mod fake_hub;
+mod hub;
 mod inputs;
 mod kills;
 mod phases;
@@ -13,3 +14,6 @@ mod program;
 #[path = "../reference/mod.rs"]
 mod reference;
 mod runs;
+#[expect(dead_code, reason = "not everything is asked here")]
+#[path = "../fake_hub/uploads.rs"]
+mod uploads;

@@ -30,6 +30,12 @@ pub(crate) struct Arguments {
     /// Judge every checkpoint set as it lands, on a benchmark's file if one is given
     #[arg(long, value_name = "TASKS")]
     pub(crate) watch_eval: Option<Option<PathBuf>>,
+    /// Send every checkpoint set to this repository on the Hub as it lands
+    #[arg(long, value_name = "OWNER/NAME")]
+    pub(crate) hub_repo: Option<String>,
+    /// Make that repository private, if it is made now
+    #[arg(long, requires = "hub_repo")]
+    pub(crate) hub_private: bool,
     /// Print every effective setting and where it came from, then stop
     #[arg(long, conflicts_with = "plan")]
     pub(crate) print_config: bool,

@@ -60,10 +60,11 @@ pub(crate) fn tell(
         return ExitCode::from(130);
     }
     talk.say(&format!(
-        "next:\n  the adapter, for PEFT and others   {}\n  curves                             \
-         tensorboard --logdir {run}/tensorboard\n  train on from it                   \
-         sigil-train --set model.load_from={run} --set run.output_dir=out/next\n  this run's \
-         settings                sigil-train --print-config",
+        "next:\n  the adapter, for PEFT and others   {}\n  the run as a page                  \
+         {run}/report.html\n  curves                             tensorboard --logdir \
+         {run}/tensorboard\n  merge, export, publish             sigil-adapter --help\n  train on from it \
+         \x20                 sigil-train --set model.load_from={run} --set \
+         run.output_dir=out/next\n  this run's settings                sigil-train --print-config",
         outcome.set.display()
     ));
     ExitCode::SUCCESS

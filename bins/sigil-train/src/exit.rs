@@ -19,6 +19,7 @@ pub(crate) const TABLE: &str = "Exit codes:
   8    the device that was asked for cannot be used
   9    not enough memory for the run
   10   a bug in this program
+  11   --hub-repo: the Hub refused, or could not be reached
   130  interrupted; a checkpoint set was written";
 
 /// Why the program ends without having done its work.

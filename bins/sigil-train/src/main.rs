@@ -17,6 +17,7 @@ mod model_files;
 mod panics;
 mod plan;
 mod progress;
+mod publish;
 mod ready;
 mod settings;
 mod talk;

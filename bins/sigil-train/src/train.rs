@@ -21,6 +21,7 @@ use crate::{
     exit::Failure,
     model_files,
     progress::Progress,
+    publish::{Publisher, Uploads, write_page},
     ready::{self, Ready},
     settings,
     talk::Talk,
@@ -47,10 +48,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             .map_err(|error| Failure::new(1, error, None))?;
     }
     let (place, memory_bytes) = device::choose(&loaded.settings, &places)?;
-    let (outcome, watcher) = train(arguments, &loaded, &places, &stop, &talk, place, memory_bytes)?;
+    let uploads = match &arguments.hub_repo {
+        Some(repo) => Some(Uploads::start(repo, arguments.hub_private, &loaded.settings.hub)?),
+        None => None,
+    };
+    let (outcome, watcher, uploads) =
+        train(arguments, &loaded, &places, &stop, &talk, (place, memory_bytes), uploads)?;
     let code = ending::tell(arguments, &loaded.settings, &outcome, &stop, &talk);
+    let run = &loaded.settings.run.output_dir;
     if let Some(watcher) = watcher {
         watcher.finish(&stop, &talk);
+        // The last set was judged after its page was written.
+        write_page(run, &talk);
+    }
+    if let Some(uploads) = uploads {
+        uploads.finish(run, &stop, &talk);
     }
     Ok(code)
 }
@@ -61,9 +73,9 @@ fn train(
     places: &Places,
     stop: &Stop,
     talk: &Talk,
-    place: Place,
-    memory_bytes: Option<u64>,
-) -> Result<(Outcome, Option<Watcher>), Failure> {
+    (place, memory_bytes): (Place, Option<u64>),
+    uploads: Option<Uploads>,
+) -> Result<(Outcome, Option<Watcher>, Option<Uploads>), Failure> {
     let settings = &loaded.settings;
     let (known, opened) =
         ready::check(loaded, places, talk, arguments.resume, memory_bytes, place)?;
@@ -101,7 +113,8 @@ fn train(
         license: None,
     });
     plan.ledger = Some(ledger);
-    let mut progress = Progress::new(talk.clone());
+    let run_folder = settings.run.output_dir.as_path();
+    let mut progress = Publisher::new(Progress::new(talk.clone()), run_folder, talk, uploads);
     run_notes.iter().for_each(|note| talk.note(note));
     run.write_file("config.toml", settings.to_toml().as_bytes()).map_err(TrainError::from)?;
     let resume = arguments.resume;
@@ -111,7 +124,8 @@ fn train(
         Some(tasks) => Some(Watcher::start(&settings.run.output_dir, tasks.as_deref(), talk)?),
         None => None,
     };
-    Ok((run_loop.train(stop, &mut progress)?, watcher))
+    let outcome = run_loop.train(stop, &mut progress)?;
+    Ok((outcome, watcher, progress.finish()))
 }
 
 fn open_run(settings: &Settings) -> Result<(RunFolder, Vec<String>), Failure> {

@@ -28,6 +28,8 @@ pub struct Places {
     pub hub_endpoint: Option<String>,
     /// Token of the Hub.
     pub hub_token: Option<Secret>,
+    /// File in which the Hub's own tools keep the token after a login.
+    pub hub_token_file: PathBuf,
     /// Whether the Hub may not be asked.
     pub hub_offline: bool,
     /// Where the CUDA toolkit's headers are searched first.
@@ -55,6 +57,7 @@ impl Places {
             cargo_home: folder("CARGO_HOME")
                 .or_else(|| home.as_ref().map(|home| home.join(".cargo"))),
             cache: cache_home.join("sigil"),
+            hub_token_file: folder("HF_TOKEN_PATH").unwrap_or_else(|| hub_home.join("token")),
             hub_cache: folder("HF_HUB_CACHE").unwrap_or_else(|| hub_home.join("hub")),
             hub_endpoint: text("HF_ENDPOINT"),
             hub_token: text("HF_TOKEN").map(Secret::new),

@@ -58,6 +58,12 @@ pub enum RunError {
         /// One of the names in it.
         found: String,
     },
+    /// Something is where a new file or folder was to be.
+    #[error("`{}` exists already", path.display())]
+    Exists {
+        /// The file or folder.
+        path: PathBuf,
+    },
     /// There is no run where one was expected.
     #[error("there is no run in `{}`", path.display())]
     NoRun {
@@ -171,6 +177,7 @@ impl RunError {
             Self::Locked { pid: None, .. } => {
                 "wait for the other process to end, or choose another output folder".to_owned()
             }
+            Self::Exists { .. } => "choose another name, or remove it first".to_owned(),
             Self::ForeignFolder { .. } => "choose a new or an empty folder".to_owned(),
             Self::NoRun { .. } => "check the path, or start a new run without resuming".to_owned(),
             Self::DamagedRecord { .. } => {

@@ -33,6 +33,7 @@ mod lock;
 mod manifest;
 mod metrics;
 mod note;
+mod pending;
 mod prune;
 mod record;
 mod reseal;
@@ -52,6 +53,7 @@ pub use metrics::{
     EventFileWriter, MetricsFile, MetricsLineError, MetricsRow, MetricsWriter, ResumePoint,
 };
 pub use note::Note;
+pub use pending::{PendingFile, PendingFolder, WholeFile};
 pub use record::{RunIdentity, RunRecord};
 pub use set::{CheckpointSet, Damage, DamagedSet, NewestSet};
 pub use set_writer::{Committed, SetFile, SetWriter};

@@ -166,12 +166,6 @@ fn an_empty_card_has_no_empty_sections_and_no_placeholders() {
         ---
 
         # x
-
-        ## Model
-
-        | | |
-        |---|---|
-        | Optimizer step | 0 |
     "#]]
     .assert_eq(&text);
 }

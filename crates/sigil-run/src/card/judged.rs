@@ -11,8 +11,12 @@ use crate::card::{CardMetric, write_table};
 /// Around our part of the front matter; comments to YAML.
 const BEGIN: &str = "# judged by sigil-eval\n";
 const END: &str = "# end of what was judged by sigil-eval\n";
-/// Before our part of the text, which goes to its end.
+/// Around our part of the text. Cards of earlier versions have no end of it: there it goes as far as the
+/// lines that we write.
 const MARK: &str = "\n<!-- judged by sigil-eval -->\n";
+const MARK_END: &str = "\n<!-- end of what was judged by sigil-eval -->\n";
+/// The heading of our part.
+const HEADING: &str = "Judged samples";
 /// Where the results of a card begin in its front matter.
 const INDEX: &str = "model-index:\n";
 
@@ -26,17 +30,12 @@ pub fn card_with_judged(
 ) -> Option<String> {
     let (front, body) = card.strip_prefix("---\n")?.split_once("\n---\n")?;
     let front = without_ours(&format!("{front}\n"))?;
-    let body = body.split_once(MARK).map_or(body, |(body, _)| body);
+    let (body, after) = around_ours(body);
     let mut block = String::from(BEGIN);
-    match front.split_once(INDEX) {
-        // Our items can follow only if the index is the last of the front matter.
-        Some((_, rest)) if !rest.lines().all(|line| line.starts_with([' ', '-'])) => return None,
-        Some(_) => {}
-        None => {
-            let name = body.lines().find_map(|line| line.strip_prefix("# "))?;
-            let _infallible =
-                write!(block, "{INDEX}- name: {}\n  results:\n", yaml_string(&unescaped(name)));
-        }
+    if !front.contains(INDEX) {
+        let name = body.lines().find_map(|line| line.strip_prefix("# "))?;
+        let _infallible =
+            write!(block, "{INDEX}- name: {}\n  results:\n", yaml_string(&unescaped(name)));
     }
     let task = front.lines().find_map(|line| line.strip_prefix("pipeline_tag: "));
     let task = task.unwrap_or("\"text-generation\"");
@@ -59,9 +58,32 @@ pub fn card_with_judged(
         .map(|r| (format!("{} ({})", r.name, r.dataset), format!("{:.4}", r.value)))
         .collect();
     rows.extend(facts.iter().cloned());
-    let mut text = format!("---\n{front}{block}---\n{body}{MARK}");
-    let _infallible = write_table(&mut text, "Judged samples", &rows);
+    // Our items follow the index's own, whatever else the front matter goes on with.
+    let at = front.find(INDEX).map_or(front.len(), |at| {
+        let items = front[at + INDEX.len()..].split_inclusive('\n');
+        let items = items.take_while(|line| line.starts_with([' ', '-', '#']));
+        at + INDEX.len() + items.map(str::len).sum::<usize>()
+    });
+    let (before, rest) = front.split_at(at);
+    let mut text = format!("---\n{before}{block}{rest}---\n{body}{MARK}");
+    let _infallible = write_table(&mut text, HEADING, &rows);
+    text.push_str(MARK_END);
+    text.push_str(after);
     Some(text)
+}
+
+/// The text before and after what was put in before.
+fn around_ours(body: &str) -> (&str, &str) {
+    let Some((before, rest)) = body.split_once(MARK) else { return (body, "") };
+    if let Some((_, after)) = rest.split_once(MARK_END) {
+        return (before, after);
+    }
+    // A card of an earlier version: an empty line, our heading, an empty line, our table.
+    let lines = rest.split_inclusive('\n');
+    let ours = lines.enumerate().take_while(|(_, line)| {
+        line.trim().is_empty() || *line == format!("## {HEADING}\n") || line.starts_with('|')
+    });
+    (before, &rest[ours.map(|(_, line)| line.len()).sum::<usize>()..])
 }
 
 /// The front matter without what was put in before.
@@ -146,6 +168,8 @@ mod tests {
             |---|---|
             | Share \`pass@1\` (tasks: 3) | 0.2500 |
             | seed | 0 |
+
+            <!-- end of what was judged by sigil-eval -->
         "##]]
         .assert_eq(&text.expect("it is a card"));
     }
@@ -165,10 +189,39 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_card_is_left_alone() {
-        for text in
-            ["", "# Title\n", "---\nname: x\n", "---\nmodel-index:\n- a\ntags: b\n---\n# T\n"]
+    fn what_a_user_wrote_anywhere_stays() {
+        let once = card_with_judged(&card(vec![metric("loss", 2.0)]), &[metric("a", 0.5)], &[]);
+        let edited = once
+            .expect("it is a card")
+            .replace("\n---\n\n#", "\nextra_gated_prompt: mine\n---\n\n#")
+            .replace("## Model", "My own words.\n\n## Model")
+            + "\n## How I use it\n\nWith care.\n";
+        let again = card_with_judged(&edited, &[metric("b", 0.75)], &[]).expect("it is a card");
+        for own in ["extra_gated_prompt: mine", "My own words.", "## How I use it\n\nWith care.\n"]
         {
+            assert!(again.contains(own), "{own} is lost: {again}");
+        }
+        assert!(!again.contains("type: \"a\"") && again.contains("type: \"b\""), "{again}");
+        assert_eq!(again.matches("## Judged samples").count(), 1);
+        let index = again.find("model-index:").expect("there is one");
+        let key = again.find("extra_gated_prompt").expect("it stays");
+        let item = again.find("type: \"b\"").expect("it is there");
+        assert!(index < item && item < key, "items belong to their index: {again}");
+        assert_eq!(card_with_judged(&again, &[metric("b", 0.75)], &[]), Some(again.clone()));
+    }
+
+    #[test]
+    fn a_card_of_an_earlier_version_is_understood() {
+        let new = card_with_judged(&card(vec![]), &[metric("a", 0.5)], &[]).expect("a card");
+        let old = new.replace(MARK_END, "") + "\n## Mine\n";
+        let again = card_with_judged(&old, &[metric("a", 0.25)], &[]).expect("a card");
+        assert!(again.ends_with("\n## Mine\n") || again.ends_with("## Mine\n"), "{again}");
+        assert_eq!(again.matches("## Judged samples").count(), 1);
+    }
+
+    #[test]
+    fn what_is_no_card_is_left_alone() {
+        for text in ["", "# Title\n", "---\nname: x\n"] {
             assert_eq!(card_with_judged(text, &[metric("a", 0.5)], &[]), None, "{text}");
         }
     }

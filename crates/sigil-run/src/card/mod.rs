@@ -94,7 +94,11 @@ impl ModelCard {
         for paragraph in self.description.split("\n\n").filter(|text| !text.trim().is_empty()) {
             writeln!(text, "\n{}", inline(paragraph.trim()))?;
         }
-        let mut model = vec![("Optimizer step".to_owned(), self.step.to_string())];
+        let mut model = Vec::new();
+        // A model that was put together has no step of its own.
+        if self.step > 0 {
+            model.push(("Optimizer step".to_owned(), self.step.to_string()));
+        }
         if let Some(base) = &self.base_model {
             model.insert(0, ("Base model".to_owned(), base.name.clone()));
         }

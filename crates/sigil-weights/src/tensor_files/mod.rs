@@ -17,4 +17,4 @@ pub use error::WeightsError;
 pub use files::WeightFiles;
 pub use safetensors::Dtype;
 pub use view::TensorView;
-pub use write::{TensorToWrite, write_safetensors};
+pub use write::{TensorOutline, TensorToWrite, safetensors_header, write_safetensors};

@@ -61,6 +61,58 @@ impl<'a> TensorToWrite<'a> {
     }
 }
 
+/// A tensor that will be written, without its elements.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TensorOutline {
+    /// Its name; unique in the file.
+    pub name: String,
+    /// Element type.
+    pub dtype: Dtype,
+    /// Dimensions, outermost first.
+    pub shape: Vec<usize>,
+}
+
+impl TensorOutline {
+    /// Bytes of its elements.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.shape.iter().product::<usize>() as u64 * self.dtype.bitsize() as u64 / 8
+    }
+}
+
+/// Sorts the tensors of a file into the order of their elements and makes the bytes that come before
+/// them, for files that are written piece by piece.
+///
+/// # Errors
+/// Two tensors share a name.
+pub fn safetensors_header(
+    tensors: &mut [TensorOutline],
+    metadata: &BTreeMap<String, String>,
+) -> Result<Vec<u8>, WeightsError> {
+    let mut names = BTreeSet::new();
+    if let Some(twice) = tensors.iter().find(|tensor| !names.insert(tensor.name.as_str())) {
+        let what = "its name occurs twice".to_owned();
+        return Err(WeightsError::Unwritable { tensor: twice.name.clone(), what });
+    }
+    tensors.sort_by(|a, b| (b.dtype.bitsize(), &a.name).cmp(&(a.dtype.bitsize(), &b.name)));
+    let ordered: Vec<(&TensorOutline, usize)> =
+        tensors.iter().map(|tensor| (tensor, tensor.bytes() as usize)).collect();
+    Ok(header_bytes(&ordered, metadata))
+}
+
+fn header_bytes(
+    ordered: &[(&TensorOutline, usize)],
+    metadata: &BTreeMap<String, String>,
+) -> Vec<u8> {
+    let header = serde_json::to_vec(&Header { ordered, metadata });
+    let mut header = header.expect("strings and numbers serialize");
+    header.resize(header.len().next_multiple_of(8), b' ');
+    let mut bytes = Vec::with_capacity(8 + header.len());
+    bytes.extend((header.len() as u64).to_le_bytes());
+    bytes.extend(header);
+    bytes
+}
+
 /// Makes the bytes of a safetensors file.
 ///
 /// # Errors
@@ -69,32 +121,24 @@ pub fn write_safetensors(
     tensors: &[TensorToWrite<'_>],
     metadata: &BTreeMap<String, String>,
 ) -> Result<Vec<u8>, WeightsError> {
-    let mut names = BTreeSet::new();
+    let mut outlines = Vec::with_capacity(tensors.len());
     for tensor in tensors {
         tensor.check()?;
-        if !names.insert(tensor.name.as_str()) {
-            let what = "its name occurs twice".to_owned();
-            return Err(WeightsError::Unwritable { tensor: tensor.name.clone(), what });
-        }
+        let (name, dtype, shape) = (tensor.name.clone(), tensor.dtype, tensor.shape.clone());
+        outlines.push(TensorOutline { name, dtype, shape });
     }
-    let mut ordered: Vec<&TensorToWrite<'_>> = tensors.iter().collect();
-    ordered.sort_by(|a, b| (b.dtype.bitsize(), &a.name).cmp(&(a.dtype.bitsize(), &b.name)));
-
-    let header = serde_json::to_vec(&Header { ordered: &ordered, metadata });
-    let mut header = header.expect("strings and numbers serialize");
-    header.resize(header.len().next_multiple_of(8), b' ');
-    let data: usize = ordered.iter().map(|tensor| tensor.bytes.len()).sum();
-    let mut file = Vec::with_capacity(8 + header.len() + data);
-    file.extend((header.len() as u64).to_le_bytes());
-    file.extend(header);
-    for tensor in ordered {
-        file.extend_from_slice(&tensor.bytes);
+    let mut file = safetensors_header(&mut outlines, metadata)?;
+    let by_name: BTreeMap<&str, &[u8]> =
+        tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.bytes.as_ref())).collect();
+    file.reserve(by_name.values().map(|bytes| bytes.len()).sum());
+    for outline in &outlines {
+        file.extend_from_slice(by_name[outline.name.as_str()]);
     }
     Ok(file)
 }
 
 struct Header<'a> {
-    ordered: &'a [&'a TensorToWrite<'a>],
+    ordered: &'a [(&'a TensorOutline, usize)],
     metadata: &'a BTreeMap<String, String>,
 }
 
@@ -105,8 +149,8 @@ impl Serialize for Header<'_> {
             map.serialize_entry("__metadata__", self.metadata)?;
         }
         let mut offset = 0;
-        for tensor in self.ordered {
-            let end = offset + tensor.bytes.len();
+        for (tensor, bytes) in self.ordered {
+            let end = offset + bytes;
             let info = safetensors::tensor::TensorInfo {
                 dtype: tensor.dtype,
                 shape: tensor.shape.clone(),

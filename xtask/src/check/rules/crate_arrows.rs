@@ -9,7 +9,7 @@ use crate::check::manifests::{Manifests, MemberKind};
 const RULE: &str = "crate-arrows";
 
 /// Each crate with the crates it may use, lowest first.
-pub(crate) const ARROWS: [(&str, &[&str]); 13] = [
+pub(crate) const ARROWS: [(&str, &[&str]); 15] = [
     ("sigil-config", &[]),
     ("sigil-filter", &[]),
     ("sigil-kernels", &[]),
@@ -17,9 +17,12 @@ pub(crate) const ARROWS: [(&str, &[&str]); 13] = [
     ("sigil-run", &[]),
     ("sigil-sandbox", &[]),
     ("sigil-weights", &[]),
+    ("sigil-adapter", &["sigil-config", "sigil-report", "sigil-run", "sigil-weights"]),
     ("sigil-data", &["sigil-config", "sigil-filter"]),
     // For binaries: no library may have it.
     ("sigil-places", &["sigil-config"]),
+    // It calls `sigil-train` for every run, so it knows neither model nor training.
+    ("sigil-sweep", &["sigil-config", "sigil-report", "sigil-run"]),
     ("sigil-model", &["sigil-kernels", "sigil-weights"]),
     ("sigil-eval", &["sigil-filter", "sigil-report", "sigil-run", "sigil-sandbox"]),
     (

@@ -1,6 +1,6 @@
 //! Every preset names the committed JSON Schema in its first line, so that editors complete it.
 //!
-//! Files of other programs (`expert-…`) have settings of their own, which their crates' tests check.
+//! Files of other programs (`expert-…`, `sweep-…`) have settings of their own, which their crates' tests check.
 
 use super::links::join;
 use crate::check::Finding;
@@ -13,7 +13,9 @@ const MARK: &str = "#:schema ";
 pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
     let presets =
         tree.texts().filter(|(path, _)| path.starts_with("configs/") && path.ends_with(".toml"));
-    let presets = presets.filter(|(path, _)| !path.starts_with("configs/expert-"));
+    let of_others = ["configs/expert-", "configs/sweep-"];
+    let presets =
+        presets.filter(|(path, _)| !of_others.iter().any(|start| path.starts_with(start)));
     presets
         .filter_map(|(path, text)| {
             let first = text.lines().next().unwrap_or_default();
