@@ -12,6 +12,7 @@
 #![recursion_limit = "256"]
 
 pub mod cube;
+pub mod cuda;
 pub mod decoding;
 pub mod device;
 mod flex;
