@@ -22,6 +22,7 @@ pub mod matrix;
 pub mod plain;
 pub mod random;
 pub mod softmax;
+pub mod trial;
 
 pub use cube::Gpu;
 pub use decoding::{CacheShape, Decoding, Span};
