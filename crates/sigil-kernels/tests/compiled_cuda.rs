@@ -3,6 +3,7 @@
 //! `tests/cuda/run` installs NVRTC and demands this test; elsewhere it runs if NVRTC is there and says
 //! so if not. No card is needed.
 #![expect(unsafe_code, reason = "NVRTC is a C library")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a test prints what it measured")]
 
 use std::ffi::{CStr, CString};
 
