@@ -12,6 +12,7 @@ mod bench_sandbox;
 mod bench_train;
 mod check;
 mod fuzz;
+mod gpu;
 mod make_base;
 mod nightly;
 mod release;
@@ -48,6 +49,8 @@ enum Verb {
     PeftLogits(bench_train::LogitsArguments),
     /// Run the fuzz targets of tests/fuzz
     Fuzz(fuzz::Arguments),
+    /// Measure and check everything on a machine with a card
+    Gpu(gpu::Arguments),
     /// Run what takes too long for every change
     Nightly(nightly::Arguments),
     /// Measure and attack the sandbox on this machine
@@ -78,6 +81,7 @@ fn run(verb: Verb) -> miette::Result<()> {
         Verb::BenchGenerate(arguments) => bench_generate::run(&arguments),
         Verb::PeftLogits(arguments) => bench_train::write_logits(&arguments),
         Verb::Fuzz(arguments) => fuzz::run(&arguments),
+        Verb::Gpu(arguments) => gpu::run(&arguments),
         Verb::Nightly(arguments) => nightly::run(&arguments),
         Verb::Sandbox(arguments) => bench_sandbox::run(&arguments),
         Verb::Release(arguments) => release::run(&arguments),

@@ -148,6 +148,43 @@ pub trait Kernels: Backend {
         (da, db, dx)
     }
 
+    /// A whole linear layer: [`Kernels::linear`], then [`Kernels::add_bias`], then
+    /// [`Kernels::lora_forward`] over `input`, which is `x` with or without dropout.
+    fn adapted_linear(
+        x: &Matrix<Self>,
+        weight: &FrozenMatrix<Self>,
+        bias: Option<&Vector<Self>>,
+        input: &Matrix<Self>,
+        a: &Matrix<Self>,
+        b: &Matrix<Self>,
+        scale: f32,
+        accumulator: Option<Matrix<Self>>,
+    ) -> (Matrix<Self>, LoraInput<Self>) {
+        let mut y = <Self as Kernels>::linear(x, weight, accumulator);
+        if let Some(bias) = bias {
+            y = Self::add_bias(y, bias);
+        }
+        Self::lora_forward(input, a, b, scale, y)
+    }
+
+    /// Backward of [`Kernels::adapted_linear`] without dropout: the gradients by a, b and `x`, each
+    /// added to what is given for it.
+    fn adapted_linear_backward(
+        dy: &Matrix<Self>,
+        weight: &FrozenMatrix<Self>,
+        x: &Matrix<Self>,
+        saved: &LoraInput<Self>,
+        a: &Matrix<Self>,
+        b: &Matrix<Self>,
+        scale: f32,
+        da: Option<Matrix<Self>>,
+        db: Option<Matrix<Self>>,
+        dx: Option<Matrix<Self>>,
+    ) -> (Matrix<Self>, Matrix<Self>, Matrix<Self>) {
+        let dx = <Self as Kernels>::linear_backward(dy, weight, dx);
+        Self::lora_backward(dy, x, saved, a, b, scale, da, db, Some(dx))
+    }
+
     /// `x + bias` for every row; `bias [out]`.
     fn add_bias(x: Matrix<Self>, bias: &Vector<Self>) -> Matrix<Self> {
         plain::add_bias(x, bias)

@@ -12,6 +12,7 @@
 #![recursion_limit = "256"]
 
 pub mod cube;
+pub mod cuda;
 pub mod decoding;
 pub mod device;
 mod flex;
@@ -21,6 +22,7 @@ pub mod matrix;
 pub mod plain;
 pub mod random;
 pub mod softmax;
+pub mod trial;
 
 pub use cube::Gpu;
 pub use decoding::{CacheShape, Decoding, Span};

@@ -86,14 +86,21 @@ impl<B: Kernels> Linear<B> {
         pass: &Pass,
         accumulator: Option<Matrix<B>>,
     ) -> (Matrix<B>, LinearSaved<B>) {
-        let mut y = <B as Kernels>::linear(x, &self.weight.matrix(parameters), accumulator);
-        if let Some(bias) = &self.bias {
-            y = B::add_bias(y, &bias.vector(parameters));
-        }
-        let Some(lora) = &self.lora else { return (y, LinearSaved(None)) };
+        let weight = self.weight.matrix(parameters);
+        let bias = self.bias.as_ref().map(|bias| bias.vector(parameters));
+        let Some(lora) = &self.lora else {
+            let y = <B as Kernels>::linear(x, &weight, accumulator);
+            let y = match &bias {
+                Some(bias) => B::add_bias(y, bias),
+                None => y,
+            };
+            return (y, LinearSaved(None));
+        };
         let input = lora.input::<B>(x, pass);
         let (a, b) = (parameters.value(lora.a), parameters.value(lora.b));
-        let (y, saved) = B::lora_forward(&input, a, b, lora.scaling, y);
+        let scale = lora.scaling;
+        let (y, saved) =
+            B::adapted_linear(x, &weight, bias.as_ref(), &input, a, b, scale, accumulator);
         (y, LinearSaved(Some(saved)))
     }
 
@@ -117,14 +124,39 @@ impl<B: Kernels> Linear<B> {
             let sum = parameters.take_gradient_or_zeros(id);
             parameters.set_gradient(id, sum + dy.clone().cast(DType::F32).sum_dim(0));
         }
-        let mut dx = accumulator;
-        if wants_input {
-            dx = Some(<B as Kernels>::linear_backward(dy, &self.weight.matrix(parameters), dx));
+        let weight = self.weight.matrix(parameters);
+        match (&self.lora, &saved.0) {
+            (Some(lora), Some(saved)) if wants_input && !lora.drops(pass) => {
+                let (da, db) = (parameters.take_gradient(lora.a), parameters.take_gradient(lora.b));
+                let (a, b) = (parameters.value(lora.a), parameters.value(lora.b));
+                let scale = lora.scaling;
+                let (da, db, dx) = B::adapted_linear_backward(
+                    dy,
+                    &weight,
+                    x,
+                    saved,
+                    a,
+                    b,
+                    scale,
+                    da,
+                    db,
+                    accumulator,
+                );
+                parameters.set_gradient(lora.a, da);
+                parameters.set_gradient(lora.b, db);
+                Some(dx)
+            }
+            (lora, saved) => {
+                let mut dx = accumulator;
+                if wants_input {
+                    dx = Some(<B as Kernels>::linear_backward(dy, &weight, dx));
+                }
+                match (lora, saved) {
+                    (Some(lora), Some(saved)) => lora.backward(dy, x, saved, parameters, pass, dx),
+                    _ => dx,
+                }
+            }
         }
-        if let (Some(lora), LinearSaved(Some(saved))) = (&self.lora, saved) {
-            dx = lora.backward(dy, x, saved, parameters, pass, dx);
-        }
-        dx
     }
 }
 

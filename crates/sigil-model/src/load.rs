@@ -49,6 +49,10 @@ impl Mode {
     }
 }
 
+/// Rows of a matrix that [`Source::Repeated`] draws. Scales of the second level stay whole: 64 rows
+/// hold a multiple of 256 blocks of 64 where rows are a multiple of 256.
+pub const DRAWN_ROWS: usize = 64;
+
 /// What a decoder is made for.
 #[derive(Clone, Debug)]
 pub struct LoadOptions {
@@ -71,6 +75,9 @@ pub enum Source<'a> {
     Files(&'a WeightFiles),
     /// Drawn: normal with `initializer_range`, residual projections scaled by `1/sqrt(2 layers)`.
     Fresh,
+    /// Drawn likewise, but the first [`DRAWN_ROWS`] rows of a matrix are repeated: a large model to
+    /// be timed, in seconds. No model to train.
+    Repeated,
 }
 
 /// Builds a decoder and the parameters that are trained.
@@ -282,11 +289,20 @@ impl<'a, B: Backend> Loader<'a, B> {
                         files.release(&name);
                         quantized
                     }
-                    Source::Fresh => {
-                        let weight = self.matrix_f32(&name, shape, deviation)?;
+                    Source::Fresh | Source::Repeated => {
+                        let [rows, columns] = shape;
+                        let repeats = match self.source {
+                            Source::Repeated if columns.is_multiple_of(256) => {
+                                repeats_of_drawn_rows(rows)
+                            }
+                            _ => 1,
+                        };
+                        let drawn = [rows / repeats, columns];
+                        let weight = self.draw(drawn, deviation);
                         let values: Vec<f32> = weight.into_data().iter::<f32>().collect();
-                        QuantizedMatrix::quantize(&values, shape, kind, nested)
-                            .expect("drawn numbers are finite and fill the shape")
+                        let weight = QuantizedMatrix::quantize(&values, drawn, kind, nested)
+                            .expect("drawn numbers are finite and fill the shape");
+                        repeat_rows(weight, repeats)
                     }
                 };
                 Ok(Weight::Frozen(FrozenMatrix::Quantized(upload(quantized, self.device))))
@@ -322,7 +338,7 @@ impl<'a, B: Backend> Loader<'a, B> {
                 view.expect_shape(&[width])?;
                 view.to_f32()?
             }
-            Source::Fresh => vec![fresh; width],
+            Source::Fresh | Source::Repeated => vec![fresh; width],
         };
         let data = TensorData::new(values, [width]);
         let vector = Vector::from_data(data, (self.device, DType::F32));
@@ -341,6 +357,12 @@ impl<'a, B: Backend> Loader<'a, B> {
         self.matrix(name, shape, DType::F32, deviation)
     }
 
+    /// Normal numbers from the next stream.
+    fn draw(&mut self, shape: [usize; 2], deviation: f32) -> Matrix<B> {
+        self.drawn += 1;
+        init::normal(shape, deviation, self.options.seed, self.drawn, self.device)
+    }
+
     /// A matrix in f32, or in bf16 for any other dtype asked for.
     fn matrix(
         &mut self,
@@ -351,10 +373,11 @@ impl<'a, B: Backend> Loader<'a, B> {
     ) -> Result<Matrix<B>, ModelError> {
         let files = match self.source {
             Source::Files(files) => files,
-            Source::Fresh => {
-                self.drawn += 1;
-                let (seed, index) = (self.options.seed, self.drawn);
-                return Ok(init::normal(shape, deviation, seed, index, self.device).cast(dtype));
+            Source::Fresh => return Ok(self.draw(shape, deviation).cast(dtype)),
+            Source::Repeated => {
+                let repeats = repeats_of_drawn_rows(shape[0]);
+                let drawn = self.draw([shape[0] / repeats, shape[1]], deviation).cast(dtype);
+                return Ok(drawn.repeat_dim(0, repeats));
             }
         };
         let view = files.get(name)?;
@@ -369,6 +392,25 @@ impl<'a, B: Backend> Loader<'a, B> {
         let stored = data.dtype;
         Ok(Matrix::from_data(data, (self.device, stored)).cast(dtype))
     }
+}
+
+/// How often [`DRAWN_ROWS`] rows make `rows`, or 1.
+fn repeats_of_drawn_rows(rows: usize) -> usize {
+    if rows.is_multiple_of(DRAWN_ROWS) { (rows / DRAWN_ROWS).max(1) } else { 1 }
+}
+
+/// The matrix with all its rows repeated.
+fn repeat_rows(mut matrix: QuantizedMatrix, repeats: usize) -> QuantizedMatrix {
+    matrix.shape[0] *= repeats;
+    matrix.packed = matrix.packed.repeat(repeats);
+    match &mut matrix.scales {
+        Scales::Plain(absmax) => *absmax = absmax.repeat(repeats),
+        Scales::Nested { codes, absmax, .. } => {
+            *codes = codes.repeat(repeats);
+            *absmax = absmax.repeat(repeats);
+        }
+    }
+    matrix
 }
 
 /// Puts a quantized weight on the device.

@@ -1,4 +1,5 @@
-//! Launches of the attention kernels: the tiling that fits the device, or the plain version.
+//! Launches of the attention kernels: CUDA C++ where it covers the heads, else CubeCL with the
+//! tiling that fits the device, else the plain version.
 
 use burn::tensor::DType;
 use burn_cubecl::CubeRuntime;
@@ -11,7 +12,7 @@ use super::{
     attention_forward::{Tiling, attention_kernel},
     buffer::{On, addressable, dense, dense_int, empty, lanes, one_unit_each, tensor, units},
 };
-use crate::{AttentionShape, Matrix, SequenceLayout, plain};
+use crate::{AttentionShape, Matrix, SequenceLayout, cuda, cuda::Native, plain};
 
 /// `(side, tile)`, fastest first.
 const SIZES: [(usize, usize); 4] = [(16, 64), (16, 32), (16, 16), (8, 8)];
@@ -57,7 +58,7 @@ fn window(shape: AttentionShape, tokens: usize) -> u32 {
 }
 
 /// See [`crate::Kernels::attention`].
-pub(super) fn attention<R: CubeRuntime>(
+pub(super) fn attention<R: Native>(
     q: &Matrix<On<R>>,
     k: &Matrix<On<R>>,
     v: &Matrix<On<R>>,
@@ -69,6 +70,9 @@ pub(super) fn attention<R: CubeRuntime>(
         return plain::attention(q, k, v, layout, shape);
     }
     let buffers = [dense(q), dense(k), dense(v)];
+    if let Some((out, sums)) = cuda::attention::forward(buffers.each_ref(), layout, shape) {
+        return (tensor(out), tensor(sums));
+    }
     let [qb, kb, vb] = buffers;
     let (client, dtype) = (qb.client.clone(), qb.dtype);
     let Some(tiling) = tiling(&client, shape.head_dim, dtype, FORWARD) else {
@@ -97,7 +101,7 @@ pub(super) fn attention<R: CubeRuntime>(
 }
 
 /// See [`crate::Kernels::attention_backward`]; `saved` is the output and its log-sum-exp.
-pub(super) fn attention_backward<R: CubeRuntime>(
+pub(super) fn attention_backward<R: Native>(
     dout: &Matrix<On<R>>,
     [q, k, v]: [&Matrix<On<R>>; 3],
     saved: (&Matrix<On<R>>, &Matrix<On<R>>),
@@ -129,6 +133,10 @@ pub(super) fn attention_backward<R: CubeRuntime>(
         (shape.head_dim / n) as u32,
         dtype.into(),
     );
+    let saved = [&sums, &delta];
+    if let Some(all) = cuda::attention::backward(buffers.each_ref(), saved, layout, shape) {
+        return all.map(tensor).into();
+    }
     let tiles = tokens.div_ceil(tiling.tile) as u32;
     let cube = CubeDim::new_2d(tiling.side as u32, tiling.side as u32);
     let (heads, kv_heads) = (shape.heads as u32, shape.kv_heads as u32);

@@ -1,7 +1,7 @@
 //! The list of overrides, the same for every CubeCL runtime.
 //!
-//! A macro and not a generic impl, because a kernel in raw CUDA C++ can only be launched where the
-//! runtime is known to be CUDA. What is not listed runs the plain version.
+//! A macro and not a generic impl, because Burn's autodiff and Flex implement the trait too. A runtime
+//! that runs CUDA C++ says so itself (`cuda/native.rs`). What is not listed runs the plain version.
 
 use burn::tensor::DType;
 
@@ -10,13 +10,23 @@ use super::{
     swiglu,
 };
 use crate::{
-    AdamW, AttentionShape, FrozenMatrix, HeadLoss, IntVector, Kernels, Matrix, QuantizedTensor,
-    RotaryTable, SequenceLayout, Vector,
+    AdamW, AttentionShape, FrozenMatrix, HeadLoss, IntVector, Kernels, LoraInput, Matrix, Product,
+    QuantizedTensor, RotaryTable, SequenceLayout, Vector,
 };
 
 macro_rules! kernels_on {
     ($runtime:ty) => {
         impl Kernels for super::On<$runtime> {
+            fn product(
+                product: Product,
+                lhs: &Matrix<Self>,
+                rhs: &Matrix<Self>,
+                alpha: f32,
+                accumulator: Option<Matrix<Self>>,
+            ) -> Matrix<Self> {
+                linear::product::<$runtime>(product, lhs, rhs, alpha, accumulator)
+            }
+
             fn dequantize(weight: &QuantizedTensor<Self>, dtype: DType) -> Matrix<Self> {
                 dequantize::dequantize::<$runtime>(weight, dtype)
             }
@@ -35,6 +45,53 @@ macro_rules! kernels_on {
                 accumulator: Option<Matrix<Self>>,
             ) -> Matrix<Self> {
                 linear::linear_backward::<$runtime>(dy, weight, accumulator)
+            }
+
+            fn adapted_linear(
+                x: &Matrix<Self>,
+                weight: &FrozenMatrix<Self>,
+                bias: Option<&Vector<Self>>,
+                input: &Matrix<Self>,
+                a: &Matrix<Self>,
+                b: &Matrix<Self>,
+                scale: f32,
+                accumulator: Option<Matrix<Self>>,
+            ) -> (Matrix<Self>, LoraInput<Self>) {
+                let branch = linear::Branch { input, a, b, scale };
+                linear::adapted_linear::<$runtime>(x, weight, bias, branch, accumulator)
+            }
+
+            fn lora_backward(
+                dy: &Matrix<Self>,
+                x: &Matrix<Self>,
+                saved: &LoraInput<Self>,
+                a: &Matrix<Self>,
+                b: &Matrix<Self>,
+                scale: f32,
+                da: Option<Matrix<Self>>,
+                db: Option<Matrix<Self>>,
+                dx: Option<Matrix<Self>>,
+            ) -> (Matrix<Self>, Matrix<Self>, Matrix<Self>) {
+                let branch = linear::Branch { input: x, a, b, scale };
+                let sums = [da, db, dx];
+                linear::lora_backward::<$runtime>(dy, branch, &saved.projected, sums).into()
+            }
+
+            fn adapted_linear_backward(
+                dy: &Matrix<Self>,
+                weight: &FrozenMatrix<Self>,
+                x: &Matrix<Self>,
+                saved: &LoraInput<Self>,
+                a: &Matrix<Self>,
+                b: &Matrix<Self>,
+                scale: f32,
+                da: Option<Matrix<Self>>,
+                db: Option<Matrix<Self>>,
+                dx: Option<Matrix<Self>>,
+            ) -> (Matrix<Self>, Matrix<Self>, Matrix<Self>) {
+                let branch = linear::Branch { input: x, a, b, scale };
+                let (sums, saved) = ([da, db, dx], &saved.projected);
+                linear::adapted_linear_backward::<$runtime>(dy, weight, branch, saved, sums).into()
             }
 
             fn add_bias(x: Matrix<Self>, bias: &Vector<Self>) -> Matrix<Self> {

@@ -1,19 +1,18 @@
 //! Language-model head and cross-entropy: a chunk of logits at a time, the gradient written over
 //! it.
 //!
-//! Both products are Burn's; the kernel between them reads the logits twice and writes them once.
+//! The products are those of `linear.rs`; the kernel between them reads the logits twice and writes them once.
 
 use burn::tensor::DType;
-use burn_cubecl::CubeRuntime;
 use cubecl::prelude::*;
 
 use super::{
     buffer::{On, addressable, dense, one_cube_each, owned, tensor, units, upload_int},
     embedding::{gather_rows, scatter_rows},
-    linear::decoded,
+    linear::{decoded, product},
     reduce::{SCRATCH, cube_max, cube_sum},
 };
-use crate::{FrozenMatrix, HeadLoss, Matrix, Product, plain};
+use crate::{FrozenMatrix, HeadLoss, Matrix, Product, cuda::Native, plain};
 
 /// Logits held at once, in bytes: enough rows that the head's product runs at full speed.
 const CHUNK_BYTES: usize = 512 << 20;
@@ -72,7 +71,7 @@ pub fn cross_entropy_kernel<F: Float>(
 }
 
 /// See [`crate::Kernels::head_loss`]; rows without a target are dropped before the product.
-pub(super) fn head_loss<R: CubeRuntime>(
+pub(super) fn head_loss<R: Native>(
     hidden: &Matrix<On<R>>,
     head: &FrozenMatrix<On<R>>,
     targets: &[i32],
@@ -105,7 +104,7 @@ pub(super) fn head_loss<R: CubeRuntime>(
         let wanted = upload_int(&source, &wanted);
         let part: Matrix<On<R>> =
             tensor(gather_rows(&source, index.clone(), [count, width], dtype));
-        let logits = owned(plain::product(Product::Nt, &part, &weight, 1.0, None));
+        let logits = owned(product(Product::Nt, &part, &weight, 1.0, None));
         cross_entropy_kernel::launch::<R>(
             &source.client,
             one_cube_each(&source.client, count),
@@ -121,10 +120,10 @@ pub(super) fn head_loss<R: CubeRuntime>(
         );
         if let Some(out) = &dhidden {
             let dlogits: Matrix<On<R>> = tensor(logits);
-            let dpart = plain::product(Product::Nn, &dlogits, &weight, 1.0, None);
+            let dpart = product(Product::Nn, &dlogits, &weight, 1.0, None);
             scatter_rows(dense(&dpart), index, out, [count, width]);
             weight_gradient = weight_gradient
-                .map(|total| plain::product(Product::Tn, &dlogits, &part, 1.0, Some(total)));
+                .map(|total| product(Product::Tn, &dlogits, &part, 1.0, Some(total)));
         }
     }
     HeadLoss { nll: tensor(nll), hidden_gradient: dhidden.map(tensor), weight_gradient }

@@ -1,13 +1,17 @@
-//! Products with frozen weights: decode once, then Burn's matrix product.
+//! Products with frozen weights and with LoRA's matrices: decode once, then the CUDA C++ product
+//! where it covers the operands, else Burn's.
 
 use burn::tensor::DType;
-use burn_cubecl::CubeRuntime;
 
 use super::{buffer::On, dequantize::dequantize};
-use crate::{FrozenMatrix, Matrix, Product, plain};
+use crate::{
+    FrozenMatrix, LoraInput, Matrix, Product, Vector,
+    cuda::{Native, product::Operands, product::product as native_product},
+    plain,
+};
 
 /// The weight as a matrix of `dtype`.
-pub(super) fn decoded<R: CubeRuntime>(weight: &FrozenMatrix<On<R>>, dtype: DType) -> Matrix<On<R>> {
+pub(super) fn decoded<R: Native>(weight: &FrozenMatrix<On<R>>, dtype: DType) -> Matrix<On<R>> {
     match weight {
         FrozenMatrix::Dense(weight) if weight.dtype() == dtype => weight.clone(),
         FrozenMatrix::Dense(weight) => weight.clone().cast(dtype),
@@ -15,28 +19,146 @@ pub(super) fn decoded<R: CubeRuntime>(weight: &FrozenMatrix<On<R>>, dtype: DType
     }
 }
 
+/// See [`crate::Kernels::product`].
+pub(super) fn product<R: Native>(
+    product: Product,
+    lhs: &Matrix<On<R>>,
+    rhs: &Matrix<On<R>>,
+    alpha: f32,
+    accumulator: Option<Matrix<On<R>>>,
+) -> Matrix<On<R>> {
+    let dtype = accumulator.as_ref().map_or(lhs.dtype(), Matrix::dtype);
+    let operands = Operands { product, pair: [lhs, rhs], second: None, alpha };
+    native_product(&operands, accumulator, dtype)
+        .unwrap_or_else(|accumulator| plain::product(product, lhs, rhs, alpha, accumulator))
+}
+
+/// A gradient of a parameter: the product in f32, added to `sum`.
+fn gradient<R: Native>(
+    lhs: &Matrix<On<R>>,
+    rhs: &Matrix<On<R>>,
+    alpha: f32,
+    sum: Option<Matrix<On<R>>>,
+) -> Matrix<On<R>> {
+    let operands = Operands { product: Product::Tn, pair: [lhs, rhs], second: None, alpha };
+    native_product(&operands, sum, DType::F32)
+        .unwrap_or_else(|sum| plain::product(Product::Tn, lhs, rhs, alpha, sum).cast(DType::F32))
+}
+
+/// A pair of products that share their sum, or one after the other where no kernel takes both.
+fn double_product<R: Native>(
+    kind: Product,
+    pair: [&Matrix<On<R>>; 2],
+    second: [&Matrix<On<R>>; 2],
+    accumulator: Option<Matrix<On<R>>>,
+) -> Matrix<On<R>> {
+    let dtype = accumulator.as_ref().map_or(pair[0].dtype(), Matrix::dtype);
+    let operands = Operands { product: kind, pair, second: Some(second), alpha: 1.0 };
+    native_product(&operands, accumulator, dtype).unwrap_or_else(|accumulator| {
+        let sum = product(kind, pair[0], pair[1], 1.0, accumulator);
+        product(kind, second[0], second[1], 1.0, Some(sum))
+    })
+}
+
 /// See [`crate::Kernels::linear`].
-pub(super) fn linear<R: CubeRuntime>(
+pub(super) fn linear<R: Native>(
     x: &Matrix<On<R>>,
     weight: &FrozenMatrix<On<R>>,
     accumulator: Option<Matrix<On<R>>>,
 ) -> Matrix<On<R>> {
-    plain::product(Product::Nt, x, &decoded(weight, x.dtype()), 1.0, accumulator)
+    product(Product::Nt, x, &decoded(weight, x.dtype()), 1.0, accumulator)
 }
 
 /// See [`crate::Kernels::linear_backward`].
-pub(super) fn linear_backward<R: CubeRuntime>(
+pub(super) fn linear_backward<R: Native>(
     dy: &Matrix<On<R>>,
     weight: &FrozenMatrix<On<R>>,
     accumulator: Option<Matrix<On<R>>>,
 ) -> Matrix<On<R>> {
-    plain::product(Product::Nn, dy, &decoded(weight, dy.dtype()), 1.0, accumulator)
+    product(Product::Nn, dy, &decoded(weight, dy.dtype()), 1.0, accumulator)
+}
+
+/// LoRA's branch of a layer: its input, its matrices and its scale.
+pub(super) struct Branch<'a, R: Native> {
+    /// What the branch reads.
+    pub input: &'a Matrix<On<R>>,
+    /// `[rank, in]`, f32.
+    pub a: &'a Matrix<On<R>>,
+    /// `[out, rank]`, f32.
+    pub b: &'a Matrix<On<R>>,
+    /// Factor of the branch.
+    pub scale: f32,
+}
+
+/// See [`crate::Kernels::adapted_linear`]: the scale goes into the small matrix.
+pub(super) fn adapted_linear<R: Native>(
+    x: &Matrix<On<R>>,
+    weight: &FrozenMatrix<On<R>>,
+    bias: Option<&Vector<On<R>>>,
+    branch: Branch<'_, R>,
+    accumulator: Option<Matrix<On<R>>>,
+) -> (Matrix<On<R>>, LoraInput<On<R>>) {
+    let dtype = x.dtype();
+    let projected = product(Product::Nt, branch.input, &branch.a.clone().cast(dtype), 1.0, None);
+    let b = branch.b.clone().mul_scalar(branch.scale).cast(dtype);
+    let weight = decoded(weight, dtype);
+    let y = double_product(Product::Nt, [x, &weight], [&projected, &b], accumulator);
+    let y = match bias {
+        Some(bias) => super::elementwise::add_bias(y, bias),
+        None => y,
+    };
+    (y, LoraInput { projected })
+}
+
+/// See [`crate::Kernels::lora_backward`].
+pub(super) fn lora_backward<R: Native>(
+    dy: &Matrix<On<R>>,
+    branch: Branch<'_, R>,
+    projected: &Matrix<On<R>>,
+    [da, db, dx]: [Option<Matrix<On<R>>>; 3],
+) -> [Matrix<On<R>>; 3] {
+    let (da, db, d_projected) = parameter_gradients(dy, &branch, projected, da, db);
+    let a = branch.a.clone().cast(dy.dtype());
+    [da, db, product(Product::Nn, &d_projected, &a, 1.0, dx)]
+}
+
+/// See [`crate::Kernels::adapted_linear_backward`].
+pub(super) fn adapted_linear_backward<R: Native>(
+    dy: &Matrix<On<R>>,
+    weight: &FrozenMatrix<On<R>>,
+    branch: Branch<'_, R>,
+    projected: &Matrix<On<R>>,
+    [da, db, dx]: [Option<Matrix<On<R>>>; 3],
+) -> [Matrix<On<R>>; 3] {
+    let (da, db, d_projected) = parameter_gradients(dy, &branch, projected, da, db);
+    let a = branch.a.clone().cast(dy.dtype());
+    let weight = decoded(weight, dy.dtype());
+    [da, db, double_product(Product::Nn, [dy, &weight], [&d_projected, &a], dx)]
+}
+
+/// Gradients by A and B, and the gradient by `projected`.
+fn parameter_gradients<R: Native>(
+    dy: &Matrix<On<R>>,
+    branch: &Branch<'_, R>,
+    projected: &Matrix<On<R>>,
+    da: Option<Matrix<On<R>>>,
+    db: Option<Matrix<On<R>>>,
+) -> (Matrix<On<R>>, Matrix<On<R>>, Matrix<On<R>>) {
+    let b = branch.b.clone().cast(dy.dtype());
+    let d_projected = product(Product::Nn, dy, &b, branch.scale, None);
+    let db = gradient(dy, projected, branch.scale, db);
+    let da = gradient(&d_projected, branch.input, 1.0, da);
+    (da, db, d_projected)
 }
 
 /// See [`crate::Kernels::logits`].
-pub(super) fn logits<R: CubeRuntime>(
+pub(super) fn logits<R: Native>(
     hidden: &Matrix<On<R>>,
     head: &FrozenMatrix<On<R>>,
 ) -> Matrix<On<R>> {
-    linear(hidden, head, None).cast(DType::F32)
+    let weight = decoded(head, hidden.dtype());
+    let pair = [hidden, &weight];
+    let operands = Operands { product: Product::Nt, pair, second: None, alpha: 1.0 };
+    native_product(&operands, None, DType::F32)
+        .unwrap_or_else(|_| linear(hidden, head, None).cast(DType::F32))
 }

@@ -1,0 +1,66 @@
+//! Every kernel of this folder in every variant that a launch may ask for, for the checks that need
+//! no card: `tests/emulated_cuda.rs` runs them, `tests/lavapipe` compiles them with NVRTC.
+
+use super::{
+    attention::{HEAD_SIZES, Pass},
+    source::Source,
+    tiles::{Output, Tiles, reduce_source},
+};
+use crate::Product;
+
+/// A product kernel with what it computes.
+#[derive(Clone, Debug)]
+pub struct ProductKernel {
+    /// The kernel.
+    pub source: Source,
+    /// Which operands are transposed.
+    pub product: Product,
+    /// What a block writes.
+    pub output: Output,
+}
+
+/// Every variant of `gemm.cu`.
+pub fn products() -> Vec<ProductKernel> {
+    let mut outputs = vec![Output::Partial];
+    for f32 in [false, true] {
+        outputs.extend([false, true].map(|adds| Output::Whole { f32, adds }));
+    }
+    let mut all = vec![];
+    for tiles in Tiles::ALL {
+        for product in [Product::Nn, Product::Nt, Product::Tn] {
+            for &output in &outputs {
+                all.push(ProductKernel { source: tiles.source(product, output), product, output });
+            }
+        }
+    }
+    all
+}
+
+/// Every variant of `gemm_hopper.cu`, which only compute capability 9.0 runs.
+pub fn hopper_products() -> Vec<Source> {
+    let mut all = vec![];
+    for product in [Product::Nn, Product::Nt] {
+        for f32 in [false, true] {
+            for adds in [false, true] {
+                all.push(Tiles::HOPPER.source(product, Output::Whole { f32, adds }));
+            }
+        }
+    }
+    all
+}
+
+/// Every variant of the attention kernels, with the number of the pass: 0 forward, 1 dq, 2 dk and dv.
+pub fn attention() -> Vec<(u32, Source)> {
+    let sizes = HEAD_SIZES.into_iter();
+    sizes.flat_map(|d| Pass::ALL.map(|pass| (pass as u32, pass.source(d)))).collect()
+}
+
+/// Every kernel that runs on compute capability 8.0 and later.
+pub fn all() -> Vec<Source> {
+    let mut all: Vec<Source> = products().into_iter().map(|kernel| kernel.source).collect();
+    all.extend(attention().into_iter().map(|(_, source)| source));
+    for f32 in [false, true] {
+        all.extend([false, true].map(|adds| reduce_source(f32, adds)));
+    }
+    all
+}

@@ -1,0 +1,314 @@
+//! Every operation of a backend beside the plain version in f32 on the CPU.
+//!
+//! Inputs are rounded to the dtype first, so that what differs is arithmetic: its order, and where a
+//! backend rounds. An error is the largest difference over the largest element.
+
+use burn::tensor::{DType, Tensor};
+
+use super::inputs::{layout, matrix, quantized, vector};
+use crate::{
+    AdamW, AttentionShape, Cpu, FrozenMatrix, Kernels, LoraInput, Product, RotaryTable,
+    layout::int_vector, plain,
+};
+
+/// One operation.
+pub struct ParityCase {
+    /// Operation and size.
+    pub name: String,
+    /// Largest error that is rounding.
+    pub tolerance: f64,
+    /// Runs it; the largest error of its results, where a NaN is infinite.
+    pub run: Box<dyn Fn() -> f64>,
+}
+
+/// Largest difference over the largest element.
+fn error<B: Kernels, const D: usize>(actual: Tensor<B, D>, wanted: Tensor<Cpu, D>) -> f64 {
+    let (shape, same) = (actual.dims(), wanted.dims());
+    if shape != same {
+        return f64::INFINITY;
+    }
+    let actual = actual.into_data().convert::<f32>();
+    let wanted = wanted.into_data().convert::<f32>();
+    let largest = wanted.iter::<f32>().fold(1e-3f32, |most, x| most.max(x.abs()));
+    let mut worst = 0.0f64;
+    for (a, w) in actual.iter::<f32>().zip(wanted.iter::<f32>()) {
+        let difference = f64::from((a - w).abs() / largest);
+        worst = if difference.is_nan() { f64::INFINITY } else { worst.max(difference) };
+    }
+    worst
+}
+
+fn worst(errors: impl IntoIterator<Item = f64>) -> f64 {
+    errors.into_iter().fold(0.0, f64::max)
+}
+
+/// The cases for activations of `dtype` on `device`: `tolerance` for results that are rounded to
+/// it, and for sums of products.
+pub fn parity_cases<B: Kernels>(
+    device: &B::Device,
+    dtype: DType,
+    tolerance: f64,
+) -> Vec<ParityCase> {
+    let mut cases = vec![];
+    let mut add = |name: String, tolerance: f64, run: Box<dyn Fn() -> f64>| {
+        cases.push(ParityCase { name, tolerance, run });
+    };
+    for (product, lhs, rhs) in [
+        (Product::Nt, [300, 264], [520, 264]),
+        (Product::Nt, [1, 512], [256, 512]),
+        (Product::Nn, [300, 520], [520, 264]),
+        (Product::Nn, [300, 520], [520, 16]),
+        (Product::Tn, [1000, 264], [1000, 16]),
+        (Product::Tn, [1000, 16], [1000, 264]),
+    ] {
+        let device = device.clone();
+        let run = move || {
+            let both = |seed, shape| {
+                (matrix::<B>(seed, shape, dtype, &device), cpu_matrix(seed, shape, dtype))
+            };
+            let ((lhs, lhs_cpu), (rhs, rhs_cpu)) = (both(1, lhs), both(2, rhs));
+            let plain = plain::product(product, &lhs_cpu, &rhs_cpu, 0.5, None);
+            let (sum, sum_cpu) = both(3, plain.dims());
+            worst([
+                error(B::product(product, &lhs, &rhs, 0.5, None), plain.clone()),
+                error(B::product(product, &lhs, &rhs, 0.5, Some(sum)), plain + sum_cpu),
+            ])
+        };
+        add(format!("product {product:?} {lhs:?} {rhs:?}"), tolerance, Box::new(run));
+    }
+    let on = device.clone();
+    add(
+        "dequantize [264, 512]".to_owned(),
+        if dtype == DType::F32 { 1e-6 } else { tolerance },
+        Box::new(move || {
+            let wanted = plain::dequantize(&quantized::<Cpu>(4, [264, 512], &CPU), DType::F32);
+            error(<B as Kernels>::dequantize(&quantized::<B>(4, [264, 512], &on), dtype), wanted)
+        }),
+    );
+    let on = device.clone();
+    add(
+        "adapted linear, forward and backward".to_owned(),
+        tolerance,
+        Box::new(move || adapted_linear::<B>(&on, dtype)),
+    );
+    for (head_dim, lengths, window) in [
+        (64, vec![150, 3, 64, 80], None),
+        (128, vec![300, 20], None),
+        (128, vec![40, 200], Some(33)),
+        (32, vec![70, 9], None),
+    ] {
+        let on = device.clone();
+        let name = format!("attention, heads of {head_dim}, documents {lengths:?}, {window:?}");
+        let run = move || attention::<B>(&on, dtype, head_dim, &lengths, window);
+        add(name, tolerance, Box::new(run));
+    }
+    let on = device.clone();
+    add(
+        "norm, SwiGLU, bias, rotation".to_owned(),
+        tolerance,
+        Box::new(move || elementwise::<B>(&on, dtype)),
+    );
+    let on = device.clone();
+    add("head and loss".to_owned(), tolerance, Box::new(move || head::<B>(&on, dtype)));
+    let on = device.clone();
+    add("AdamW and norm".to_owned(), 1e-5, Box::new(move || optimizer::<B>(&on)));
+    cases
+}
+
+const CPU: <Cpu as burn::tensor::backend::BackendTypes>::Device = burn_flex::FlexDevice;
+
+fn cpu_matrix(seed: u64, shape: [usize; 2], dtype: DType) -> crate::Matrix<Cpu> {
+    let values = super::inputs::numbers(seed, shape[0] * shape[1], dtype);
+    let data = burn::tensor::TensorData::new(values, shape);
+    Tensor::from_data(data, (&CPU, DType::F32))
+}
+
+fn adapted_linear<B: Kernels>(device: &B::Device, dtype: DType) -> f64 {
+    let (tokens, [out, into], rank, scale) = (130, [264, 512], 16, 2.0);
+    let both = |seed, shape, dtype| {
+        (matrix::<B>(seed, shape, dtype, device), cpu_matrix(seed, shape, dtype))
+    };
+    let (x, x_cpu) = both(1, [tokens, into], dtype);
+    let (dy, dy_cpu) = both(2, [tokens, out], dtype);
+    // Rounded as the kernels round them, so that only their arithmetic is compared.
+    let (a, a_cpu) = both(3, [rank, into], dtype);
+    let (b, b_cpu) = both(4, [out, rank], dtype);
+    let (a, b) = (a.cast(DType::F32), b.cast(DType::F32));
+    let weight = FrozenMatrix::Quantized(quantized::<B>(5, [out, into], device));
+    let weight_cpu = FrozenMatrix::Quantized(quantized::<Cpu>(5, [out, into], &CPU));
+    let (y, saved) = B::adapted_linear(&x, &weight, None, &x, &a, &b, scale, Some(dy.clone()));
+    let sum = plain::linear(&x_cpu, &weight_cpu, Some(dy_cpu.clone()));
+    let inner = plain::product(Product::Nt, &x_cpu, &a_cpu, 1.0, None);
+    let y_cpu = plain::product(Product::Nt, &inner, &b_cpu, scale, Some(sum));
+    let forward = error(y, y_cpu);
+    let (da, db, dx) = B::adapted_linear_backward(
+        &dy,
+        &weight,
+        &x,
+        &saved,
+        &a,
+        &b,
+        scale,
+        None,
+        None,
+        Some(x.clone()),
+    );
+    let saved_cpu = LoraInput { projected: inner };
+    let dx_cpu = plain::linear_backward(&dy_cpu, &weight_cpu, Some(x_cpu.clone()));
+    let d_inner = plain::product(Product::Nn, &dy_cpu, &b_cpu, scale, None);
+    let db_cpu = plain::product(Product::Tn, &dy_cpu, &saved_cpu.projected, scale, None);
+    let da_cpu = plain::product(Product::Tn, &d_inner, &x_cpu, 1.0, None);
+    let dx_cpu = plain::product(Product::Nn, &d_inner, &a_cpu, 1.0, Some(dx_cpu));
+    worst([forward, error(da, da_cpu), error(db, db_cpu), error(dx, dx_cpu)])
+}
+
+fn attention<B: Kernels>(
+    device: &B::Device,
+    dtype: DType,
+    head_dim: usize,
+    lengths: &[usize],
+    window: Option<usize>,
+) -> f64 {
+    let tokens = lengths.iter().sum();
+    let scale = (head_dim as f32).powf(-0.5);
+    let shape = AttentionShape { heads: 4, kv_heads: 2, head_dim, window, scale };
+    let both =
+        |seed, shape| (matrix::<B>(seed, shape, dtype, device), cpu_matrix(seed, shape, dtype));
+    let (q, q_cpu) = both(1, [tokens, 4 * head_dim]);
+    let (k, k_cpu) = both(2, [tokens, 2 * head_dim]);
+    let (v, v_cpu) = both(3, [tokens, 2 * head_dim]);
+    let (dout, dout_cpu) = both(4, [tokens, 4 * head_dim]);
+    let (documents, documents_cpu) = (layout::<B>(lengths, device), layout::<Cpu>(lengths, &CPU));
+    let (out, sums) = <B as Kernels>::attention(&q, &k, &v, &documents, shape);
+    let (out_cpu, sums_cpu) = plain::attention(&q_cpu, &k_cpu, &v_cpu, &documents_cpu, shape);
+    let forward = [error(out.clone(), out_cpu.clone()), error(sums.clone(), sums_cpu.clone())];
+    let (dq, dk, dv) = B::attention_backward(&dout, &q, &k, &v, &out, &sums, &documents, shape);
+    let (dq_cpu, dk_cpu, dv_cpu) = plain::attention_backward(
+        &dout_cpu,
+        &q_cpu,
+        &k_cpu,
+        &v_cpu,
+        &out_cpu,
+        &sums_cpu,
+        &documents_cpu,
+        shape,
+    );
+    let backward = [error(dq, dq_cpu), error(dk, dk_cpu), error(dv, dv_cpu)];
+    worst(forward.into_iter().chain(backward))
+}
+
+fn elementwise<B: Kernels>(device: &B::Device, dtype: DType) -> f64 {
+    let (rows, columns) = (70, 512);
+    let both = |seed| {
+        (
+            matrix::<B>(seed, [rows, columns], dtype, device),
+            cpu_matrix(seed, [rows, columns], dtype),
+        )
+    };
+    let ((x, x_cpu), (dy, dy_cpu), (z, z_cpu)) = (both(1), both(2), both(3));
+    let (weight, weight_cpu) = (vector::<B>(4, columns, device), vector::<Cpu>(4, columns, &CPU));
+    let (y, root) = B::rms_norm(&x, &weight, 1e-5);
+    let (y_cpu, root_cpu) = plain::rms_norm(&x_cpu, &weight_cpu, 1e-5);
+    let (dx, _) = B::rms_norm_backward(&dy, &x, &weight, &root, Some(z.clone()), None);
+    let (dx_cpu, _) = plain::rms_norm_backward(
+        &dy_cpu,
+        &x_cpu,
+        &weight_cpu,
+        &root_cpu,
+        Some(z_cpu.clone()),
+        None,
+    );
+    let (dgate, dup) = B::swiglu_backward(dy.clone(), &x, &z);
+    let (dgate_cpu, dup_cpu) = plain::swiglu_backward(dy_cpu.clone(), &x_cpu, &z_cpu);
+    let frequencies: Vec<f32> = (0..32).map(|i| 0.8f32.powi(i)).collect();
+    let table = RotaryTable::<B>::new(&frequencies, 1.0, rows, device);
+    let table_cpu = RotaryTable::<Cpu>::new(&frequencies, 1.0, rows, &CPU);
+    let documents = [rows - 20, 20];
+    let (at, at_cpu) = (layout::<B>(&documents, device), layout::<Cpu>(&documents, &CPU));
+    worst([
+        error(y, y_cpu),
+        error(root, root_cpu),
+        error(dx, dx_cpu),
+        error(B::swiglu(&x, &z), plain::swiglu(&x_cpu, &z_cpu)),
+        error(dgate, dgate_cpu),
+        error(dup, dup_cpu),
+        error(B::add_bias(x.clone(), &weight), plain::add_bias(x_cpu.clone(), &weight_cpu)),
+        error(
+            B::rotate(x, &table, &at, 128, true),
+            plain::rotate(x_cpu, &table_cpu, &at_cpu, 128, true),
+        ),
+    ])
+}
+
+fn head<B: Kernels>(device: &B::Device, dtype: DType) -> f64 {
+    let (tokens, vocab, hidden) = (60, 1000, 256);
+    let both =
+        |seed, shape| (matrix::<B>(seed, shape, dtype, device), cpu_matrix(seed, shape, dtype));
+    let (x, x_cpu) = both(1, [tokens, hidden]);
+    let (weight, weight_cpu) = both(2, [vocab, hidden]);
+    // Logits of the size that a model has.
+    let (weight, weight_cpu) = (weight.mul_scalar(0.0625), weight_cpu.mul_scalar(0.0625));
+    let (weight, weight_cpu) = (FrozenMatrix::Dense(weight), FrozenMatrix::Dense(weight_cpu));
+    let targets: Vec<i32> =
+        (0..tokens as i32).map(|i| if i % 7 == 3 { -1 } else { i * 13 % 1000 }).collect();
+    let ours = B::head_loss(&x, &weight, &targets, Some(1.0), None);
+    let plain = plain::head_loss(&x_cpu, &weight_cpu, &targets, Some(1.0), None);
+    let (Some(gradient), Some(gradient_cpu)) = (ours.hidden_gradient, plain.hidden_gradient) else {
+        return f64::INFINITY;
+    };
+    let ids: Vec<i32> = targets.iter().map(|&target| target.max(0)).collect();
+    let (table, table_cpu) = both(3, [vocab, hidden]);
+    let rows = B::embed(&table, &int_vector::<B>(ids.clone(), device), dtype);
+    let rows_cpu = plain::embed(&table_cpu, &int_vector::<Cpu>(ids, &CPU), DType::F32);
+    worst([
+        error(ours.nll, plain.nll),
+        error(gradient, gradient_cpu),
+        error(B::logits(&x, &weight), plain::logits(&x_cpu, &weight_cpu)),
+        error(rows, rows_cpu),
+    ])
+}
+
+fn optimizer<B: Kernels>(device: &B::Device) -> f64 {
+    let shape = [16, 1000];
+    let both =
+        |seed| (matrix::<B>(seed, shape, DType::F32, device), cpu_matrix(seed, shape, DType::F32));
+    let ((p, p_cpu), (g, g_cpu)) = (both(1), both(2));
+    let ((m, m_cpu), (v, v_cpu)) = (both(3), both(4));
+    let (v, v_cpu) = (v.powi_scalar(2), v_cpu.powi_scalar(2));
+    let step = AdamW {
+        learning_rate: 1e-3,
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-8,
+        weight_decay: 0.01,
+        step: 3,
+        gradient_scale: 0.5,
+    };
+    let wanted = plain::sum_of_squares::<Cpu>(&[g_cpu.clone(), p_cpu.clone()]);
+    let norm = (B::sum_of_squares(&[g.clone(), p.clone()]) / wanted - 1.0).abs();
+    let (p, m, v) = B::adamw(p, &g, m, v, step);
+    let (p_cpu, m_cpu, v_cpu) = plain::adamw(p_cpu, &g_cpu, m_cpu, v_cpu, step);
+    worst([norm, error(p, p_cpu), error(m, m_cpu), error(v, v_cpu)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cpu_agrees_with_the_plain_version() {
+        for case in parity_cases::<Cpu>(&CPU, DType::F32, 2e-5) {
+            let error = (case.run)();
+            assert!(error <= case.tolerance, "{}: {error:e}", case.name);
+        }
+    }
+
+    #[test]
+    fn a_wrong_number_and_a_nan_are_seen() {
+        let good = cpu_matrix(1, [3, 4], DType::F32);
+        assert_eq!(error(good.clone(), good.clone()), 0.0);
+        assert!(error(good.clone().mul_scalar(1.1), good.clone()) > 0.05);
+        assert_eq!(error(good.clone().mul_scalar(f32::NAN), good.clone()), f64::INFINITY);
+        assert_eq!(error(good.clone().transpose(), good), f64::INFINITY);
+    }
+}

@@ -1,0 +1,271 @@
+"""Times the operations and the training step of `cargo xtask gpu run` in PyTorch on the same card.
+
+    pip install torch transformers peft bitsandbytes
+    python bench_gpu.py --device cuda --shape llama8b [--from N] [--only TEXT]
+
+`cargo xtask gpu run peers` starts it. It says a line of JSON before and after every case, as
+xtask/src/gpu/supervisor.rs reads them; a case that cannot run says why and the next one follows.
+Operations are torch's own (cuBLAS, SDPA); steps are transformers + PEFT over a frozen base with
+weights of the same shapes: 4 bits where bitsandbytes is installed (double quantization, bf16
+compute), else dense, which the name of the case says. Packed sequences, one document each, no
+dropout, LoRA r 16 on all linear layers, AdamW.
+"""
+
+import argparse
+import gc
+import json
+import os
+import time
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+SHAPES = {
+    "llama8b": (32, 4096, 14336, 32, 8, 128256, 128, "llama"),
+    "qwen7b": (28, 3584, 18944, 28, 4, 152064, 128, "qwen2"),
+    "qwen1b5": (28, 1536, 8960, 12, 2, 151936, 128, "qwen2"),
+    "toy": (2, 64, 256, 2, 1, 1000, 32, "llama"),
+}
+ENOUGH_SECONDS = 0.5
+WARMUP, STEPS = 2, 5
+
+
+def say(line):
+    print(json.dumps(line), flush=True)
+
+
+class Cases:
+    def __init__(self, first, only):
+        self.index, self.first, self.only = -1, first, only
+
+    def run(self, name, body):
+        self.index += 1
+        if self.index < self.first or self.only not in name:
+            return
+        say({"said": "begun", "index": self.index, "case": name})
+        try:
+            text, figures = body()
+            ok = True
+        except Exception as error:  # Whatever a library refuses with is the answer.
+            text, figures, ok = f"{type(error).__name__}: {error}"[:400], {}, False
+        say({"said": "ended", "index": self.index, "case": name, "ok": ok, "text": text,
+             "figures": figures})
+
+
+def operations(cases, torch, device, dtype, shape, tokens, document):
+    layers, hidden, intermediate, heads, kv_heads, vocab, head_dim, _ = shape
+    sync = torch.cuda.synchronize if device == "cuda" else lambda: None
+
+    def timed(body, work=0.0, moved=0.0):
+        for _ in range(3):
+            body()
+        sync()
+        begun = time.perf_counter()
+        body()
+        sync()
+        once = time.perf_counter() - begun
+        repeats = max(1, min(50, int(ENOUGH_SECONDS / max(once, 1e-6))))
+        begun = time.perf_counter()
+        for _ in range(repeats):
+            body()
+        sync()
+        seconds = (time.perf_counter() - begun) / repeats
+        tera, giga = work / seconds / 1e12, moved / seconds / 1e9
+        rate = f"{tera:8.2f} TFLOP/s" if work else f"{giga:8.1f} GB/s"
+        return f"{seconds * 1e3:9.3f} ms  {rate}", {
+            "ms": seconds * 1e3, "tflops": tera, "gb_per_s": giga, "repeats": repeats,
+        }
+
+    def new(*size):
+        return torch.randn(*size, device=device, dtype=dtype)
+
+    element = torch.finfo(dtype).bits / 8
+
+    def copy():
+        x = new(tokens, hidden)
+        return timed(lambda: x + 1.0, moved=2 * x.numel() * element)
+
+    cases.run(f"copy of [{tokens}, {hidden}]", copy)
+    q, kv = heads * head_dim, kv_heads * head_dim
+    products = [
+        ("Nt", tokens, q, hidden, "q"), ("Nt", tokens, kv, hidden, "k"),
+        ("Nt", tokens, intermediate, hidden, "gate"), ("Nt", tokens, hidden, intermediate, "down"),
+        ("Nn", tokens, hidden, intermediate, "dx of gate"),
+        ("Nn", tokens, intermediate, hidden, "dx of down"),
+        ("Nt", tokens, 16, hidden, "LoRA x A"), ("Nn", tokens, 16, intermediate, "LoRA dy B"),
+        ("Tn", intermediate, 16, tokens, "LoRA dB"), ("Tn", 16, hidden, tokens, "LoRA dA"),
+    ]
+    for kind, m, n, k, what in products:
+        def product(kind=kind, m=m, n=n, k=k):
+            a = new(k, m).t() if kind == "Tn" else new(m, k)
+            b = new(n, k).t() if kind == "Nt" else new(k, n)
+            return timed(lambda: a @ b, work=2.0 * m * n * k)
+
+        cases.run(f"product {kind} {m} x {n} x {k} ({what})", product)
+
+    pairs = tokens * (document + 1) / 2
+
+    def attention(backward):
+        import torch.nn.functional as functional
+
+        count = tokens // document
+        make = lambda h: new(count, h, document, head_dim).requires_grad_(backward)
+        queries, keys, values = make(heads), make(kv_heads), make(kv_heads)
+        forward = lambda: functional.scaled_dot_product_attention(
+            queries, keys, values, is_causal=True, enable_gqa=True)
+        if not backward:
+            return timed(forward, work=4.0 * pairs * q)
+        out = forward()
+        slope = torch.randn_like(out)
+        inputs = (queries, keys, values)
+        return timed(
+            lambda: torch.autograd.grad(out, inputs, slope, retain_graph=True),
+            work=10.0 * pairs * q)
+
+    cases.run("attention forward", lambda: attention(False))
+    cases.run("attention backward", lambda: attention(True))
+
+    def head():
+        x = new(tokens, hidden).requires_grad_()
+        weight = new(vocab, hidden)
+        targets = torch.arange(tokens, device=device) * 7919 % vocab
+
+        def body():
+            # In chunks of tokens, as everyone who trains with such a vocabulary does.
+            for rows, wanted in zip(x.split(2048), targets.split(2048)):
+                logits = (rows @ weight.t()).float()
+                torch.nn.functional.cross_entropy(logits, wanted).backward()
+            x.grad = None
+
+        return timed(body, work=4.0 * tokens * vocab * hidden)
+
+    cases.run("head and loss with gradient", head)
+
+
+def steps(cases, torch, device, dtype, shape, shape_name, sequences, length, checkpointing):
+    layers, hidden, intermediate, heads, kv_heads, vocab, head_dim, family = shape
+    import peft
+    import transformers
+
+    try:
+        import bitsandbytes
+    except ImportError:
+        bitsandbytes = None
+    base = "NF4" if bitsandbytes else "dense base, no bitsandbytes"
+    kind = "checkpointed" if checkpointing else "not checkpointed"
+
+    def body():
+        transformers.utils.logging.disable_progress_bar()
+        torch.manual_seed(42)
+        name = "LlamaConfig" if family == "llama" else "Qwen2Config"
+        config = getattr(transformers, name)(
+            vocab_size=vocab, hidden_size=hidden, intermediate_size=intermediate,
+            num_hidden_layers=layers, num_attention_heads=heads, num_key_value_heads=kv_heads,
+            head_dim=head_dim, max_position_embeddings=4096, rms_norm_eps=1e-5,
+            tie_word_embeddings=shape_name == "qwen1b5", attn_implementation="sdpa",
+            use_cache=False, dtype=dtype)
+        # Drawn on the device, without torch's slow initialization of every matrix.
+        with torch.device("meta"):
+            model = transformers.AutoModelForCausalLM.from_config(config)
+        if bitsandbytes:
+            quantized = bitsandbytes.nn.Linear4bit
+            for parent in list(model.modules()):
+                for key, module in list(parent.named_children()):
+                    if type(module) is torch.nn.Linear and key != "lm_head":
+                        weight = torch.randn(
+                            module.out_features, module.in_features, dtype=dtype) * 0.02
+                        linear = quantized(
+                            module.in_features, module.out_features, bias=module.bias is not None,
+                            compute_dtype=dtype, compress_statistics=True, quant_type="nf4")
+                        linear.weight = bitsandbytes.nn.Params4bit(
+                            weight, requires_grad=False, compress_statistics=True,
+                            quant_type="nf4").to(device)
+                        if module.bias is not None:
+                            linear.bias = torch.nn.Parameter(
+                                torch.zeros(module.out_features, dtype=dtype, device=device))
+                        setattr(parent, key, linear)
+        for parent in model.modules():
+            for key, parameter in list(parent.named_parameters(recurse=False)):
+                if parameter.is_meta:
+                    value = torch.ones if parameter.dim() == 1 else torch.randn
+                    new = value(parameter.shape, dtype=dtype, device=device)
+                    new = new if parameter.dim() == 1 else new * 0.02
+                    setattr(parent, key, torch.nn.Parameter(new, requires_grad=False))
+        rotary = model.model.rotary_emb
+        with torch.device(device):
+            model.model.rotary_emb = type(rotary)(config=config)
+        model.tie_weights()
+        lora = peft.LoraConfig(
+            r=16, lora_alpha=32, lora_dropout=0.0, bias="none", target_modules="all-linear",
+            task_type="CAUSAL_LM")
+        if checkpointing:
+            model.gradient_checkpointing_enable({"use_reentrant": False})
+            model.enable_input_require_grads()
+        model = peft.get_peft_model(model, lora)
+        model.train()
+        trained = [p for p in model.parameters() if p.requires_grad]
+        optimizer = torch.optim.AdamW(trained, lr=1e-3, weight_decay=0.0, fused=device == "cuda")
+        ids = (torch.arange(sequences * length, device=device) * 7919 + 13) % vocab
+        ids = ids.view(sequences, length)
+        losses = []
+
+        def step():
+            loss = model(input_ids=ids, labels=ids).loss
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(trained, 1.0)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            losses.append(loss.item())
+
+        if device == "cuda":
+            torch.cuda.reset_peak_memory_stats()
+        for _ in range(WARMUP):
+            step()
+        begun = time.perf_counter()
+        for _ in range(STEPS):
+            step()
+        seconds = (time.perf_counter() - begun) / STEPS
+        reserved = torch.cuda.max_memory_reserved() if device == "cuda" else 0
+        rate = sequences * length / seconds
+        figures = {
+            "tokens_per_second": rate, "step_ms": seconds * 1e3, "used_bytes": reserved,
+            "losses": losses, "torch": torch.__version__, "peft": peft.__version__,
+            "transformers": transformers.__version__,
+            "bitsandbytes": getattr(bitsandbytes, "__version__", None),
+            "checkpointing": checkpointing, "tokens": sequences * length,
+        }
+        return (f"{rate:9.0f} tok/s  {seconds * 1e3:9.1f} ms  {reserved / 2**30:6.2f} GiB  "
+                f"loss {losses[0]:.4f} to {losses[-1]:.4f}"), figures
+
+    def cleaned():
+        try:
+            return body()
+        finally:
+            gc.collect()
+            if device == "cuda":
+                torch.cuda.empty_cache()
+
+    cases.run(f"{sequences} sequences of {length}, {kind}, {base}", cleaned)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--shape", default="llama8b", choices=SHAPES)
+    parser.add_argument("--from", dest="first", type=int, default=0)
+    parser.add_argument("--only", default="")
+    arguments = parser.parse_args()
+    import torch
+
+    shape = SHAPES[arguments.shape]
+    toy = arguments.shape == "toy"
+    dtype = torch.bfloat16 if arguments.device == "cuda" else torch.float32
+    length = 64 if toy else 4096
+    cases = Cases(arguments.first, arguments.only)
+    operations(cases, torch, arguments.device, dtype, shape, 128 if toy else 16384, length)
+    for sequences, checkpointing in ((4, True), (4, False), (1, True)):
+        steps(cases, torch, arguments.device, dtype, shape, arguments.shape, sequences, length,
+              checkpointing)
+
+
+if __name__ == "__main__":
+    main()
