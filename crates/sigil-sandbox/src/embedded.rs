@@ -5,6 +5,7 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
@@ -50,7 +51,9 @@ fn make_file() -> Result<OwnedFd, Errno> {
 pub(crate) fn command() -> Result<Command, Infra> {
     let mut command = Command::new(format!("/proc/self/fd/{}", file()?.as_raw_fd()));
     command.env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.current_dir("/");
+    // Ctrl-C in a terminal goes to a whole process group. The supervisor decides what it means: helpers
+    // end when their socket does.
+    command.current_dir("/").process_group(0);
     Ok(command)
 }
 

@@ -36,8 +36,8 @@ fn every_file_in_configs_is_a_preset() {
         .expect("configs/ is part of the repository")
         .map(|entry| entry.expect("a readable folder").file_name())
         .filter_map(|name| Some(name.to_str()?.strip_suffix(".toml")?.to_owned()))
-        // Settings of another program: crates/sigil-expert.
-        .filter(|name| !name.starts_with("expert-"))
+        // Settings of other programs: crates/sigil-expert, crates/sigil-sweep.
+        .filter(|name| !name.starts_with("expert-") && !name.starts_with("sweep-"))
         .collect();
     files.sort();
     assert_eq!(files, preset_names().collect::<Vec<_>>());
