@@ -210,13 +210,17 @@ mod tests {
     }
 
     #[test]
-    fn the_quickstart_is_read_and_writes_itself() {
-        let path = Path::new("configs/expert-quickstart.toml");
-        let text = include_str!("../../../configs/expert-quickstart.toml");
-        let settings = ExpertSettings::parse(text, path).expect("it is well formed");
-        assert_eq!(settings.rounds.count, 3);
-        let again = ExpertSettings::parse(&settings.to_toml(), path).expect("it wrote it");
-        assert_eq!(again, settings);
+    fn shipped_settings_are_read_and_write_themselves() {
+        for (name, text) in [
+            ("quickstart", include_str!("../../../configs/expert-quickstart.toml")),
+            ("tasks", include_str!("../../../configs/expert-tasks.toml")),
+        ] {
+            let path = Path::new(name);
+            let settings = ExpertSettings::parse(text, path).expect("it is well formed");
+            assert_eq!(settings.rounds.count, 3, "{name}");
+            let again = ExpertSettings::parse(&settings.to_toml(), path).expect("it wrote it");
+            assert_eq!(again, settings, "{name}");
+        }
     }
 
     #[test]
