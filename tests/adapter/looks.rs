@@ -83,3 +83,14 @@ fn a_report_opens_without_a_network() {
     let page = std::fs::read_to_string(place.path().join("both.html")).expect("written");
     assert!(page.contains("2 runs"), "{page}");
 }
+
+#[test]
+fn a_folder_that_is_not_there_is_a_sentence_with_advice() {
+    let place = Workplace::new();
+    for verb in [&["inspect", "gone"][..], &["merge", "gone", "--output", "m"]] {
+        let (out, err, code) = place.run(verb);
+        assert_eq!((code, out.as_str()), (Some(1), ""), "{verb:?}: {err}");
+        assert!(err.contains("gone") && err.contains("hint: name a run folder"), "{verb:?}: {err}");
+    }
+    assert!(!place.path().join("m").exists(), "nothing is written");
+}

@@ -41,6 +41,14 @@ fn refused(
     }
 }
 
+/// That wrong data comes with advice.
+#[track_caller]
+fn advised(folder: &TempDir, arguments: &[&str], advice: &str) {
+    let output = bare(folder.path()).args(arguments).output().expect("the program can be started");
+    let message = err(&output);
+    assert!(message.contains("hint: ") && message.contains(advice), "{arguments:?}: {message}");
+}
+
 fn gz(text: &str) -> Vec<u8> {
     let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     gz.write_all(text.as_bytes()).expect("memory can be written");
@@ -122,7 +130,8 @@ fn a_parquet_file_with_a_broken_row_group() {
     refused(&folder, None, &arguments, 4, &["noise.parquet` is not a readable parquet file"]);
     write(&folder, "cut.parquet", &bytes[..start]);
     let words = ["cut.parquet` is not a readable parquet file"];
-    refused(&folder, None, &["filter", "cut.parquet"], 4, &words[..1]);
+    refused(&folder, None, &["filter", "cut.parquet"], 4, &words);
+    advised(&folder, &["filter", "cut.parquet"], "fetch or write it again");
 }
 
 #[test]

@@ -132,6 +132,10 @@ impl AdapterError {
             Self::Unknown { .. } => {
                 "a run has run.json, an adapter adapter_config.json, a model config.json"
             }
+            Self::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                "name a run folder of sigil-train, a checkpoint set, a PEFT adapter folder or a model \
+                 folder that is there"
+            }
             Self::NoSet { .. } => "use newest, best, or a step such as 400",
             Self::Overflow { .. } => "use bfloat16, which reaches as far as float32",
             Self::NoSpace { .. } => "write to another disk, or free some space",

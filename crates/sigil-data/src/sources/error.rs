@@ -143,6 +143,12 @@ impl SourceError {
             Self::NoCrates { .. } => {
                 Some("run `cargo fetch` beside that lock file, so that cargo unpacks the crates")
             }
+            Self::BadParquet { .. } => Some(
+                "the file may have been cut short: fetch or write it again, and compare its size with \
+                 the original's",
+            ),
+            Self::BadLock { .. } => Some("let cargo write it again: `cargo generate-lockfile`"),
+            Self::NoCargoHome { .. } => Some("set CARGO_HOME, or HOME"),
             Self::ManyBad { .. } => Some("mend the file, or raise dataset.max_bad_fraction"),
             Self::TooLarge { .. } => {
                 Some("raise dataset.max_expanded_bytes if the file is known to be good")
