@@ -39,6 +39,10 @@ fn main() {
                     measure(&label, few, || pool.run(&job).is_ok_and(|o| o.ended.is_success()));
                 if name == "native" {
                     warm = took;
+                    let ahead = Job { load_ahead: true, ..job.clone() };
+                    measure("native, loaded ahead", few, || {
+                        pool.run(&ahead).is_ok_and(|o| o.ended.is_success() && o.loaded_ahead)
+                    });
                 }
             }
             Err(refusal) => println!("{name:34} not here: {}", one_line(&format!("{refusal:?}"))),

@@ -6,10 +6,11 @@
 //! the kernel takes its time. What stands in where there are none is `init/watch.rs`.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
@@ -78,18 +79,17 @@ impl Cgroups {
         self.bases.iter().find(|base| base.controllers.contains(&controller))
     }
 
-    /// Makes the groups of one job.
-    pub(crate) fn make(&self, limits: &Limits) -> Result<JobGroups<'_>, Infra> {
+    /// Makes the groups of one job, without limits yet.
+    pub(crate) fn make(self: &Arc<Self>) -> Result<JobGroups, Infra> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let name = format!("job-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let mut groups = JobGroups { owner: self, folders: Vec::new() };
+        let mut groups = JobGroups { owner: Arc::clone(self), folders: Vec::new() };
         for base in &self.bases {
             let folder = base.path.join(&name);
             fs::create_dir(&folder)
                 .map_err(|source| Infra::Cgroup { path: folder.clone(), source })?;
-            groups.folders.push((folder, base));
+            groups.folders.push(folder);
         }
-        groups.set_limits(limits)?;
         Ok(groups)
     }
 }
@@ -194,9 +194,10 @@ impl Base {
 }
 
 /// The groups of one job; removed some time after this is dropped.
-pub(crate) struct JobGroups<'a> {
-    owner: &'a Cgroups,
-    folders: Vec<(PathBuf, &'a Base)>,
+pub(crate) struct JobGroups {
+    owner: Arc<Cgroups>,
+    /// One for each base.
+    folders: Vec<PathBuf>,
 }
 
 /// What the groups of a job say.
@@ -211,10 +212,10 @@ pub(crate) struct Counted {
     pub(crate) cpu: Option<Duration>,
 }
 
-impl JobGroups<'_> {
+impl JobGroups {
     /// Descriptors through which a process joins by writing `0`.
     pub(crate) fn entrances(&self) -> Result<Vec<OwnedFd>, Infra> {
-        let open = |(folder, _): &(PathBuf, &Base)| {
+        let open = |folder: &PathBuf| {
             let path = folder.join("cgroup.procs");
             let file = OpenOptions::new().write(true).open(&path);
             file.map(File::into).map_err(|source| Infra::Cgroup { path, source })
@@ -222,13 +223,19 @@ impl JobGroups<'_> {
         self.folders.iter().map(open).collect()
     }
 
-    fn set_limits(&self, limits: &Limits) -> Result<(), Infra> {
+    /// Each group, with what it counts.
+    fn groups(&self) -> impl Iterator<Item = (&PathBuf, &Base)> {
+        self.folders.iter().zip(&self.owner.bases)
+    }
+
+    /// Sets the limits of the job.
+    pub(crate) fn set_limits(&self, limits: &Limits) -> Result<(), Infra> {
         let put =
             |path: PathBuf, value: u64, needed: bool| match fs::write(&path, value.to_string()) {
                 Err(source) if needed => Err(Infra::Cgroup { path, source }),
                 _ => Ok(()),
             };
-        for (folder, base) in &self.folders {
+        for (folder, base) in self.groups() {
             for controller in &base.controllers {
                 match (base.version, *controller) {
                     (CgroupControl::V1, "memory") => {
@@ -254,9 +261,14 @@ impl JobGroups<'_> {
 
     fn file(&self, controller: &str, v1: &str, v2: &str) -> Option<String> {
         let (folder, base) =
-            self.folders.iter().find(|(_, base)| base.controllers.contains(&controller))?;
+            self.groups().find(|(_, base)| base.controllers.contains(&controller))?;
         let name = if base.version == CgroupControl::V1 { v1 } else { v2 };
-        fs::read_to_string(folder.join(name)).ok()
+        read_once(&folder.join(name))
+    }
+
+    /// Whether [`JobGroups::cpu_time`] is known.
+    pub(crate) fn counts_cpu_time(&self) -> bool {
+        self.owner.base("cpuacct").is_some()
     }
 
     /// Processor time so far.
@@ -286,15 +298,22 @@ impl JobGroups<'_> {
     }
 }
 
-impl Drop for JobGroups<'_> {
+impl Drop for JobGroups {
     fn drop(&mut self) {
-        for (folder, _) in self.folders.drain(..) {
+        for folder in self.folders.drain(..) {
             if let Some(removals) = &self.owner.removals {
                 // If the thread is gone the folder stays until the next sweep.
                 let _ = removals.send(folder);
             }
         }
     }
+}
+
+/// What one call reads of a file: all of it, for the short ones that groups have.
+fn read_once(path: &Path) -> Option<String> {
+    let mut bytes = [0u8; 4096];
+    let got = File::open(path).ok()?.read(&mut bytes).ok()?;
+    Some(std::str::from_utf8(bytes.get(..got)?).ok()?.to_owned())
 }
 
 /// The number after `name` in a file of lines `name number`.

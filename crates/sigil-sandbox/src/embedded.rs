@@ -17,6 +17,9 @@ use crate::Infra;
 /// The helper's bytes, as `build.rs` made them.
 pub(crate) const HELPER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/helper"));
 
+/// The library that is loaded into programs ahead of their jobs; see `init/ahead.rs`.
+pub(crate) const AHEAD: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/ahead"));
+
 /// The helper as a file that can be executed and not changed.
 fn file() -> Result<&'static OwnedFd, Infra> {
     static FILE: OnceLock<OwnedFd> = OnceLock::new();
@@ -66,20 +69,31 @@ pub(crate) fn start(role: &str, socket: OwnedFd) -> Result<Child, Infra> {
         .map_err(|source| Infra::Supervisor { action: "start the helper", source })
 }
 
-/// The kernel's Landlock version, as the helper finds it; 0 is none.
+/// The kernel's Landlock version, as the helper finds it; 0 is none. Asked once: a kernel does not
+/// change, and asking starts a process.
 pub(crate) fn landlock_abi() -> Result<u32, Infra> {
+    static FOUND: OnceLock<u32> = OnceLock::new();
+    if let Some(found) = FOUND.get() {
+        return Ok(*found);
+    }
     let fail = |source: io::Error| Infra::Supervisor { action: "start the helper", source };
     let said = command()?.arg("probe").stdout(Stdio::piped()).output().map_err(fail)?;
-    std::str::from_utf8(&said.stdout)
+    let found = std::str::from_utf8(&said.stdout)
         .ok()
         .and_then(|text| text.parse().ok())
-        .ok_or_else(|| fail(io::Error::other("it says nothing")))
+        .ok_or_else(|| fail(io::Error::other("it says nothing")))?;
+    Ok(*FOUND.get_or_init(|| found))
 }
 
-/// A short digest of everything that decides what a program may do: helper and filters.
+/// A short digest of everything that decides what a program may do: helper, library and filters.
 pub(crate) fn policy_digest() -> String {
+    static DIGEST: OnceLock<String> = OnceLock::new();
+    DIGEST.get_or_init(make_digest).clone()
+}
+
+fn make_digest() -> String {
     // FNV-1a: this tells versions apart, it proves nothing.
-    let parts = crate::filter::filters().iter().flatten().chain(HELPER);
+    let parts = crate::filter::filters().iter().flatten().chain(HELPER).chain(AHEAD);
     let digest = parts.fold(0xcbf2_9ce4_8422_2325u64, |digest, byte| {
         (digest ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     });

@@ -8,6 +8,7 @@ use std::io::Read;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -91,7 +92,7 @@ pub(crate) fn run_with_socket(
     command: &mut Command,
     job: &Job,
     place: &Place,
-    cgroups: &Cgroups,
+    cgroups: &Arc<Cgroups>,
 ) -> Result<Outcome, Infra> {
     let (socket, theirs) =
         socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)

@@ -40,6 +40,14 @@ pub struct Job {
     pub executables: Option<Vec<PathBuf>>,
     /// Whether files that the program itself writes to `/box` may be executed.
     pub work_executable: bool,
+    /// Whether the slot may load the program ahead and fork it for each job: its libraries are mapped,
+    /// relocated and constructed once, outside the filters but inside the slot's root and namespaces.
+    ///
+    /// For programs of the root that are trusted as this machine's own and dynamically linked to a C
+    /// library. Jobs of one slot then share the layout of the address space. A backend that cannot do
+    /// it, or a program that does not allow it, is executed as ever; [`crate::Outcome::loaded_ahead`]
+    /// says which it was.
+    pub load_ahead: bool,
     /// When to stop it.
     pub limits: Limits,
 }
@@ -136,6 +144,7 @@ impl Job {
             proc: false,
             executables: None,
             work_executable: false,
+            load_ahead: false,
             limits: Limits::default(),
         }
     }
@@ -207,6 +216,10 @@ impl Job {
         if self.channel.as_ref().is_some_and(|channel| channel.secret.len() > 4096) {
             return Some("a secret of more than 4096 bytes".to_owned());
         }
+        let lent = below(&self.program, "/in") || below(&self.program, "/box");
+        if self.load_ahead && (lent || self.executables.is_some()) {
+            return Some("only a program of the root can be loaded ahead".to_owned());
+        }
         self.root.problem()
     }
 }
@@ -246,6 +259,7 @@ mod tests {
             good.clone().input("/box/../etc/x", *b"x"),
             good.clone().output("/in/a", 1),
             good.clone().args(vec!["x"; MAX_WORDS + 1]),
+            Job { load_ahead: true, ..good.clone() },
         ];
         for job in bad {
             assert!(job.problem().is_some(), "{job:?}");

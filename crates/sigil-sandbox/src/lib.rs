@@ -35,6 +35,7 @@ pub mod controls;
 mod embedded;
 mod error;
 mod filter;
+mod filter_program;
 mod firejail;
 mod foreign;
 #[cfg(test)]

@@ -16,8 +16,8 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use crate::cgroup::Cgroups;
 use crate::message::{receive_report, send_fds};
-use crate::plan::{Identity, Place, sealed_file, slot_plan};
-use crate::supervise::{failed, setup_error, supervise};
+use crate::plan::{Identity, Loaded, Place, sealed_file, slot_plan};
+use crate::supervise::{Seat, failed, setup_error};
 use crate::wire::flags;
 use crate::{
     Backend, Capabilities, CgroupControl, Infra, Job, Outcome, Root, Slot, Tier, Unavailable,
@@ -74,7 +74,7 @@ impl Backend for Native {
     fn probe(&self) -> Result<Capabilities, Unavailable> {
         let capabilities = capabilities(&self.cgroups)?;
         let mut slot = NativeSlot::new(Arc::clone(&self.cgroups), 0, self.without, &capabilities);
-        match slot.helper(&Arc::new(Root::default()), false) {
+        match slot.helper(&Arc::new(Root::default()), false, None) {
             Ok(_) => Ok(capabilities),
             Err(error) => Err(Unavailable {
                 reason: error.to_string(),
@@ -123,15 +123,20 @@ struct NativeSlot {
     limit_processes: bool,
     /// Most recently used last.
     helpers: Vec<Helper>,
+    /// Programs that could not be loaded ahead.
+    refused: Vec<PathBuf>,
 }
 
 /// A prepared helper.
 struct Helper {
     root: Arc<Root>,
     proc: bool,
+    loaded: Option<Loaded>,
     socket: OwnedFd,
     child: Child,
     jobs: u32,
+    /// For the next job, made while the one before ran.
+    seat: Option<Seat>,
 }
 
 impl Drop for Helper {
@@ -158,23 +163,30 @@ impl NativeSlot {
             limit_memory,
             limit_processes,
             helpers: Vec::new(),
+            refused: Vec::new(),
         }
     }
 
-    /// The prepared helper for a root, made if there is none.
-    fn helper(&mut self, root: &Arc<Root>, proc: bool) -> Result<&mut Helper, Infra> {
+    /// The prepared helper for a root and a program to load ahead, made if there is none.
+    fn helper(
+        &mut self,
+        root: &Arc<Root>,
+        proc: bool,
+        loaded: Option<&Loaded>,
+    ) -> Result<&mut Helper, Infra> {
         let proc = proc || self.watched;
         let fits = |helper: &Helper| {
-            helper.proc == proc && (Arc::ptr_eq(&helper.root, root) || helper.root == *root)
+            helper.proc == proc
+                && helper.loaded.as_ref() == loaded
+                && (Arc::ptr_eq(&helper.root, root) || helper.root == *root)
         };
         let mut helper = match self.helpers.iter().position(fits) {
             Some(index) => self.helpers.remove(index),
-            None => self.start(root, proc)?,
+            None => self.start(root, proc, loaded)?,
         };
         if helper.jobs >= JOBS_PER_HELPER {
-            helper = self.start(root, proc)?;
+            helper = self.start(root, proc, loaded)?;
         }
-        helper.jobs += 1;
         if self.helpers.len() >= KEPT {
             self.helpers.remove(0);
         }
@@ -182,7 +194,26 @@ impl NativeSlot {
         Ok(self.helpers.last_mut().expect("one was just pushed"))
     }
 
-    fn start(&self, root: &Arc<Root>, proc: bool) -> Result<Helper, Infra> {
+    /// What to load ahead for a job, if that is asked for and has not been refused.
+    fn load_ahead(&mut self, job: &Job) -> Option<Loaded> {
+        if !job.load_ahead || self.refused.contains(&job.program) {
+            return None;
+        }
+        let loaded = Loaded { program: job.program.clone(), env: job.env.clone() };
+        if self.helper(&job.root, job.proc, Some(&loaded)).is_err() {
+            // Whatever the reason, executing it can still be tried.
+            self.refused.push(job.program.clone());
+            return None;
+        }
+        Some(loaded)
+    }
+
+    fn start(
+        &self,
+        root: &Arc<Root>,
+        proc: bool,
+        loaded: Option<&Loaded>,
+    ) -> Result<Helper, Infra> {
         let (socket, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
                 .map_err(failed("make a socket"))?;
@@ -194,9 +225,11 @@ impl NativeSlot {
             let gid = rustix::process::getegid();
             Identity { as_root: false, uid: uid.as_raw(), gid: gid.as_raw() }
         };
-        let plan = sealed_file("slot-plan", &slot_plan(root, identity, proc, self.without))?;
+        let plan = slot_plan(root, identity, proc, self.without, loaded);
+        let plan = sealed_file("slot-plan", &plan)?;
         let child = embedded::start("slot", theirs)?;
-        let helper = Helper { root: Arc::clone(root), proc, socket, child, jobs: 0 };
+        let (root, loaded) = (Arc::clone(root), loaded.cloned());
+        let helper = Helper { root, proc, loaded, socket, child, jobs: 0, seat: None };
         send_fds(&helper.socket, [1, 0], &[std::os::fd::AsFd::as_fd(&plan)])?;
         let mut polled = [PollFd::new(&helper.socket, PollFlags::IN)];
         let timeout = Timespec { tv_sec: PATIENCE.as_secs() as i64, tv_nsec: 0 };
@@ -205,7 +238,7 @@ impl NativeSlot {
         }
         match receive_report(&helper.socket)? {
             Some(ready) if ready.report.stage == 0 => Ok(helper),
-            Some(ready) => Err(setup_error(&ready.report, &Job::new(root, "/"))),
+            Some(ready) => Err(setup_error(&ready.report, &Job::new(&helper.root, "/"))),
             None => Err(Infra::NoReport("its slot ended while it was prepared".to_owned())),
         }
     }
@@ -230,19 +263,28 @@ impl Slot for NativeSlot {
             identity: 0,
             affinity: affinity::mask(self.index, job.limits.cpus),
             limit_memory: self.limit_memory,
-            // The slot, process 1 of this job and of those before, the outer helper; and some more, so
-            // that the watcher sees the limit passed before the kernel refuses.
-            limit_processes: self.limit_processes.then_some(8),
+            // The slot, process 1 of this job, of the next and of those before, the process of the next,
+            // the outer helper; and some more, so that the watcher sees the limit passed before the
+            // kernel refuses.
+            limit_processes: self.limit_processes.then_some(10),
         };
         let cgroups = Arc::clone(&self.cgroups);
         let words = [self.without as u8, (self.without >> 8) as u8];
-        let helper = self.helper(&job.root, job.proc)?;
-        let socket = &helper.socket;
-        let outcome = supervise(job, &place, &cgroups, |fds| send_fds(socket, words, fds));
+        let loaded = self.load_ahead(job);
+        let helper = self.helper(&job.root, job.proc, loaded.as_ref())?;
+        helper.jobs += 1;
+        let Helper { socket, seat, jobs, .. } = helper;
+        let make = || Seat::make(&cgroups, |fds| send_fds(socket, words, fds));
+        let taken = seat.take().map_or_else(make, Ok);
+        // A helper that had one job may never get another. What goes wrong with the next seat shows when
+        // it is needed.
+        let again = *jobs > 1;
+        let meanwhile = || *seat = again.then(make).and_then(Result::ok);
+        let outcome = taken.and_then(|taken| taken.run(job, &place, meanwhile));
         if outcome.is_err() {
             // Whatever is wrong with this helper goes with it.
             self.helpers.pop();
         }
-        outcome
+        outcome.map(|outcome| Outcome { loaded_ahead: loaded.is_some(), ..outcome })
     }
 }

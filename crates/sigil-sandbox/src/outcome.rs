@@ -23,6 +23,8 @@ pub struct Outcome {
     pub report: Vec<u8>,
     /// Whether the report was longer than allowed.
     pub report_cut: bool,
+    /// Whether the program was loaded ahead: see [`crate::Job::load_ahead`].
+    pub loaded_ahead: bool,
     /// What it used.
     pub usage: Usage,
 }

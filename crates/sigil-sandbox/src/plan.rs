@@ -3,7 +3,7 @@
 //! Everything that can be decided outside is decided here (rights, limits, filters), so that the helper
 //! only carries it out.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::OwnedFd;
@@ -14,7 +14,7 @@ use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 
 use crate::landlock::Rules;
 use crate::wire::{JOB_MAGIC, SLOT_MAGIC, flags, without};
-use crate::{Infra, Job, Root};
+use crate::{Infra, Job, Root, embedded};
 
 /// A plan being written.
 #[derive(Default)]
@@ -45,6 +45,15 @@ impl Writer {
         self.bytes.push(0);
     }
 
+    fn variables(&mut self, env: &[(OsString, OsString)]) {
+        for (name, value) in env {
+            let mut pair = name.clone();
+            pair.push("=");
+            pair.push(value);
+            self.text(&pair);
+        }
+    }
+
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
@@ -61,8 +70,21 @@ pub(crate) struct Identity {
     pub(crate) gid: u32,
 }
 
+/// A program that a slot loads ahead, and its environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Loaded {
+    pub(crate) program: PathBuf,
+    pub(crate) env: Vec<(OsString, OsString)>,
+}
+
 /// The plan of a slot.
-pub(crate) fn slot_plan(root: &Root, identity: Identity, proc: bool, without: u32) -> Vec<u8> {
+pub(crate) fn slot_plan(
+    root: &Root,
+    identity: Identity,
+    proc: bool,
+    without: u32,
+    loaded: Option<&Loaded>,
+) -> Vec<u8> {
     let mut plan = Writer::default();
     plan.word(SLOT_MAGIC);
     plan.word(u32::from(identity.as_root));
@@ -70,6 +92,16 @@ pub(crate) fn slot_plan(root: &Root, identity: Identity, proc: bool, without: u3
     plan.word(identity.gid);
     plan.word(without);
     plan.word(u32::from(proc));
+    match loaded {
+        None => plan.block(&[]),
+        Some(loaded) => {
+            plan.block(embedded::AHEAD);
+            plan.text(loaded.program.as_os_str());
+            let mut variables = Writer::default();
+            variables.variables(&loaded.env);
+            plan.block(&variables.into_bytes());
+        }
+    }
     plan.word(root.mounts.len() as u32);
     for mount in &root.mounts {
         plan.text(mount.host.as_os_str());
@@ -182,12 +214,7 @@ fn program_part(job: &Job, place: &Place, filters: &[Vec<u8>]) -> Vec<u8> {
         part.text(argument);
     }
     part.word(job.env.len() as u32);
-    for (name, value) in &job.env {
-        let mut pair = name.clone();
-        pair.push("=");
-        pair.push(value);
-        part.text(&pair);
-    }
+    part.variables(&job.env);
     part.word(filters.len() as u32);
     for filter in filters {
         part.block(filter);

@@ -9,6 +9,7 @@ use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -17,7 +18,7 @@ use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, so
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::cgroup::{Cgroups, Counted, JobGroups};
-use crate::message::{Received, receive_report};
+use crate::message::{Received, receive_report, send_fds};
 use crate::plan::{Place, job_plan, sealed_file};
 use crate::wire::{Report, Step, reason};
 use crate::{Captured, Ended, Infra, Job, Outcome, TakenFile, Usage, filter};
@@ -29,18 +30,68 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(crate) fn supervise(
     job: &Job,
     place: &Place,
-    cgroups: &Cgroups,
+    cgroups: &Arc<Cgroups>,
     deliver: impl FnOnce(&[BorrowedFd<'_>]) -> Result<(), Infra>,
 ) -> Result<Outcome, Infra> {
+    let (mut ends, streams) = prepare(job, place)?;
+    let groups = cgroups.make()?;
+    groups.set_limits(&job.limits)?;
+    let (socket, theirs) = socket()?;
+    ends.insert(1, theirs);
+    ends.extend(groups.entrances()?);
+    let borrowed: Vec<BorrowedFd<'_>> = ends.iter().map(AsFd::as_fd).collect();
+    deliver(&borrowed)?;
+    drop(ends);
+    Run::new(job, socket, streams, groups).finish()
+}
+
+/// A place for one job that waits for it: process 1, and the process that will be the program, which is
+/// in its control groups already.
+pub(crate) struct Seat {
+    socket: OwnedFd,
+    groups: JobGroups,
+}
+
+impl Seat {
+    /// Makes one. `deliver` sends the descriptors of the job's socket and of its groups.
+    pub(crate) fn make(
+        cgroups: &Arc<Cgroups>,
+        deliver: impl FnOnce(&[BorrowedFd<'_>]) -> Result<(), Infra>,
+    ) -> Result<Self, Infra> {
+        let groups = cgroups.make()?;
+        let (socket, theirs) = socket()?;
+        let mut ends = vec![theirs];
+        ends.extend(groups.entrances()?);
+        let borrowed: Vec<BorrowedFd<'_>> = ends.iter().map(AsFd::as_fd).collect();
+        deliver(&borrowed)?;
+        Ok(Self { socket, groups })
+    }
+
+    /// Runs a job in it. `meanwhile` is done as soon as the job is on its way.
+    pub(crate) fn run(
+        self,
+        job: &Job,
+        place: &Place,
+        meanwhile: impl FnOnce(),
+    ) -> Result<Outcome, Infra> {
+        let (ends, streams) = prepare(job, place)?;
+        self.groups.set_limits(&job.limits)?;
+        let borrowed: Vec<BorrowedFd<'_>> = ends.iter().map(AsFd::as_fd).collect();
+        send_fds(&self.socket, [0, 0], &borrowed)?;
+        drop(ends);
+        let run = Run::new(job, self.socket, streams, self.groups);
+        meanwhile();
+        run.finish()
+    }
+}
+
+/// What a job needs besides its socket and groups: the helper's descriptors and our own.
+fn prepare(job: &Job, place: &Place) -> Result<(Vec<OwnedFd>, Vec<Stream>), Infra> {
     let plan = sealed_file("job-plan", &job_plan(job, place, filter::filters()))?;
-    let groups = cgroups.make(&job.limits)?;
-    let (socket, theirs) =
-        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
-            .map_err(failed("make a socket"))?;
     let stdin = sealed_file("stdin", &job.stdin)?;
     let (stdout, stdout_end) = pipe()?;
     let (stderr, stderr_end) = pipe()?;
-    let mut ends = vec![plan, theirs, stdin, stdout_end, stderr_end];
+    let mut ends = vec![plan, stdin, stdout_end, stderr_end];
     let limits = &job.limits;
     let mut streams = vec![
         Stream::new(stdout, limits.output_kept_bytes),
@@ -54,21 +105,12 @@ pub(crate) fn supervise(
         streams.push(Stream::new(report, channel.report_max_bytes));
         ends.extend([secret, report_end]);
     }
-    ends.extend(groups.entrances()?);
-    let borrowed: Vec<BorrowedFd<'_>> = ends.iter().map(AsFd::as_fd).collect();
-    deliver(&borrowed)?;
-    drop(ends);
-    let mut run = Run {
-        job,
-        socket,
-        streams,
-        groups,
-        stopped: None,
-        started: Instant::now(),
-        deadline: Instant::now() + limits.wall_time + GRACE,
-    };
-    let received = run.wait()?;
-    run.conclude(received)
+    Ok((ends, streams))
+}
+
+fn socket() -> Result<(OwnedFd, OwnedFd), Infra> {
+    socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+        .map_err(failed("make a socket"))
 }
 
 /// A job while it runs.
@@ -77,7 +119,7 @@ struct Run<'a> {
     socket: OwnedFd,
     /// Standard output, standard error, and the report if there is a channel.
     streams: Vec<Stream>,
-    groups: JobGroups<'a>,
+    groups: JobGroups,
     /// Why the helper was asked to stop.
     stopped: Option<Ended>,
     started: Instant,
@@ -118,11 +160,30 @@ impl Stream {
     }
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    fn new(job: &'a Job, socket: OwnedFd, streams: Vec<Stream>, groups: JobGroups) -> Self {
+        Self {
+            job,
+            socket,
+            streams,
+            groups,
+            stopped: None,
+            started: Instant::now(),
+            deadline: Instant::now() + job.limits.wall_time + GRACE,
+        }
+    }
+
+    fn finish(mut self) -> Result<Outcome, Infra> {
+        let received = self.wait()?;
+        self.conclude(received)
+    }
+
     /// Reads streams and keeps limits until the helper has reported.
     fn wait(&mut self) -> Result<Option<Received>, Infra> {
         let mut buffer = vec![0u8; 64 << 10];
-        let mut next_look = self.started + self.until_next_look();
+        // It has used nothing yet.
+        let counted = self.groups.counts_cpu_time().then_some(Duration::ZERO);
+        let mut next_look = self.started + self.until_next_look(counted);
         loop {
             let now = Instant::now();
             if now >= self.deadline {
@@ -145,18 +206,18 @@ impl Run<'_> {
                 self.stop(Ended::Output);
             }
             if Instant::now() >= next_look {
-                let used = self.groups.cpu_time().unwrap_or_default();
-                if used >= self.job.limits.cpu_time {
+                let used = self.groups.cpu_time();
+                if used.is_some_and(|used| used >= self.job.limits.cpu_time) {
                     self.stop(Ended::CpuTime);
                 }
-                next_look = Instant::now() + self.until_next_look();
+                next_look = Instant::now() + self.until_next_look(used);
             }
         }
     }
 
     /// The limit of processor time cannot be met sooner than this.
-    fn until_next_look(&self) -> Duration {
-        let Some(used) = self.groups.cpu_time() else { return GRACE };
+    fn until_next_look(&self, used: Option<Duration>) -> Duration {
+        let Some(used) = used else { return GRACE };
         let left = self.job.limits.cpu_time.saturating_sub(used);
         (left / self.job.limits.cpus.max(1)).max(Duration::from_millis(2))
     }
@@ -243,6 +304,7 @@ impl Run<'_> {
             files: paths.zip(taken).collect(),
             report_cut: report.is_cut(),
             report: report.bytes,
+            loaded_ahead: false,
             usage,
         })
     }

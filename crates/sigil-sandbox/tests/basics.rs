@@ -46,6 +46,49 @@ fn streams_files_and_figures_come_back() {
 }
 
 #[test]
+fn a_program_that_was_loaded_ahead_cannot_tell() {
+    let pool = pool(1);
+    let ask = |words: &[&str], ahead: bool| {
+        let script = "echo \"$0 $# $*\"; printenv; pwd; ls -A; cat; echo left > left; \
+                      readlink /proc/self/exe; ls /proc/self/fd | wc -l; umask; ulimit -a; \
+                      grep -E 'Cap|Sec|Priv|Sig|Dump|Group' /proc/self/status; \
+                      echo to-errors >&2; exit $#";
+        let mut job = shell(script).args(words.iter().copied());
+        job.stdin = b"from-input".to_vec();
+        job.proc = pool.report().tier == Tier::Full && pool.report().backend == "native";
+        job.load_ahead = ahead;
+        pool.run(&job).expect("the sandbox works")
+    };
+    for words in [&["name"][..], &["name", "one", "two words"], &["name", ""], &["name"; 100]] {
+        let (executed, loaded) = (ask(words, false), ask(words, true));
+        assert_eq!(executed.ended, Ended::Exited(words.len() as i32 - 1));
+        assert_eq!(loaded.ended, executed.ended);
+        assert_eq!(loaded.stdout.to_text(), executed.stdout.to_text());
+        assert_eq!(loaded.stderr, executed.stderr);
+        assert!(!executed.loaded_ahead);
+        assert_eq!(loaded.loaded_ahead, pool.report().backend == "native");
+    }
+}
+
+#[test]
+fn what_cannot_be_loaded_ahead_is_executed() {
+    let pool = pool(1);
+    // It asks for no loader: a script, and the one program that every system links statically.
+    for (program, words) in [("/usr/bin/ldd", "--version"), ("/usr/sbin/ldconfig", "--version")] {
+        let mut job = Job::new(&Root::system(), program).arg(words).env("PATH", "/usr/bin:/bin");
+        job.load_ahead = true;
+        for _ in 0..2 {
+            let outcome = pool.run(&job).expect("the sandbox works");
+            assert_eq!(
+                (outcome.ended, outcome.loaded_ahead),
+                (Ended::Exited(0), false),
+                "{program}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_secret_goes_in_and_a_report_comes_out() {
     let mut job = shell("cat <&3 >&4; echo -more >&4");
     job.channel = Some(Channel { secret: b"nonce".to_vec(), report_max_bytes: 100 });

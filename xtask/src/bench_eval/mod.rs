@@ -31,6 +31,9 @@ pub(crate) struct Arguments {
     /// Numbers of samples judged at once
     #[arg(long, value_delimiter = ',', default_value = "1,2")]
     workers: Vec<usize>,
+    /// Also without loading compilers ahead
+    #[arg(long)]
+    executed: bool,
     /// A folder for the template project and its target
     #[arg(long, value_name = "FOLDER")]
     work: Option<PathBuf>,

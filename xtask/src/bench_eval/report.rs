@@ -18,21 +18,22 @@ pub(crate) fn print_json(rows: &[Row]) -> Result<()> {
 #[expect(clippy::print_stdout, reason = "the report is data")]
 pub(crate) fn print_table(rows: &[Row]) {
     println!(
-        "| stratum | way | samples | workers | CPU ms | wall ms | samples/s | share of cores |"
+        "| stratum | way | samples | workers | CPU ms | wall ms | samples/s | share of cores | results |"
     );
-    println!("|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|");
     for row in rows {
         let share =
             row.share_of_cores.map_or(String::new(), |share| format!("{:.0} %", share * 100.0));
         println!(
-            "| {} | {} | {} | {} | {:.1} | {:.1} | {:.1} | {share} |",
+            "| {} | {} | {} | {} | {:.1} | {:.1} | {:.1} | {share} | {} |",
             row.stratum,
             row.way,
             row.samples,
             row.workers,
             row.cpu_ms_per_sample,
             row.wall_ms_per_sample,
-            row.samples_per_second
+            row.samples_per_second,
+            row.results.as_deref().unwrap_or_default()
         );
     }
     println!("\n| ratio of CPU ms | value |\n|---|---|");

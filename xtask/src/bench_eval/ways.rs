@@ -7,14 +7,15 @@ use miette::{IntoDiagnostic, Result, miette};
 use serde::Serialize;
 use sigil_eval::cache::ResultCache;
 use sigil_eval::judge::{
-    CARGO_LOCK, CARGO_TOML, DependencySet, Job, Judge, JudgeOptions, Toolchain, judge_all,
+    CARGO_LOCK, CARGO_TOML, DependencySet, Job, Judge, JudgeOptions, Measurement, SampleResult,
+    Toolchain, judge_all,
 };
 use sigil_eval::task::{Sample, program, program_alone};
 use sigil_sandbox::{Selection, select};
 
 use super::Arguments;
 use super::corpus::{Corpus, Stratum};
-use super::cpu::{Since, Used};
+use super::cpu::{Meter, Used};
 
 /// One line of the table.
 #[derive(Clone, Debug, Serialize)]
@@ -28,6 +29,8 @@ pub(crate) struct Row {
     pub(crate) samples_per_second: f64,
     /// Processor time that samples' own processes used, of all there was.
     pub(crate) share_of_cores: Option<f64>,
+    /// A digest of all results, measurements apart.
+    pub(crate) results: Option<String>,
 }
 
 impl Row {
@@ -42,6 +45,7 @@ impl Row {
             wall_ms_per_sample: used.wall_ms / count,
             samples_per_second: count / (used.wall_ms / 1e3).max(1e-9),
             share_of_cores: None,
+            results: None,
         }
     }
 }
@@ -53,6 +57,7 @@ struct Places {
     work: PathBuf,
     template: PathBuf,
     target: PathBuf,
+    meter: Meter,
 }
 
 /// Times all ways.
@@ -63,8 +68,11 @@ pub(crate) fn all(corpus: &Corpus, arguments: &Arguments) -> Result<Vec<Row>> {
     let set = DependencySet::open(&arguments.deps, None).into_diagnostic()?;
     let own = std::env::temp_dir().join(format!("sigil-bench-eval-{}", std::process::id()));
     let work = arguments.work.clone().unwrap_or(own);
-    let places =
-        Places { sysroot, set, template: work.join("template"), target: work.join("target"), work };
+    let (template, target) = (work.join("template"), work.join("target"));
+    let places = Places { sysroot, set, template, target, work, meter: Meter::open() };
+    if !places.meter.is_exact() {
+        eprintln!("no control group counts processor time: helpers of the sandbox are left out");
+    }
     make_template(&places)?;
     let mut rows = Vec::new();
     for stratum in Stratum::ALL {
@@ -77,9 +85,14 @@ pub(crate) fn all(corpus: &Corpus, arguments: &Arguments) -> Result<Vec<Row>> {
         }
         rows.push(floor(&places, corpus, stratum, &samples)?);
         for workers in &arguments.workers {
-            rows.extend(ours(&places, corpus, stratum, &samples, *workers, false)?);
-            if tested {
-                rows.extend(ours(&places, corpus, stratum, &samples, *workers, true)?);
+            for tests in [false, true].into_iter().take(1 + usize::from(tested)) {
+                for load_ahead in
+                    [true, false].into_iter().take(1 + usize::from(arguments.executed))
+                {
+                    let options =
+                        JudgeOptions { run_tests: tests, load_ahead, ..Default::default() };
+                    rows.extend(ours(&places, corpus, stratum, &samples, *workers, options)?);
+                }
             }
         }
     }
@@ -148,7 +161,7 @@ fn predecessor(
     tests: bool,
 ) -> Result<Row> {
     let folder = places.work.join("app");
-    let since = Since::now();
+    let since = places.meter.since();
     for sample in samples {
         if folder.exists() {
             std::fs::remove_dir_all(&folder).into_diagnostic()?;
@@ -178,7 +191,7 @@ fn floor(places: &Places, corpus: &Corpus, stratum: Stratum, samples: &[&Sample]
     for sample in samples {
         let (text, edition) = text(corpus, sample, false);
         std::fs::write(&file, text).into_diagnostic()?;
-        let since = Since::now();
+        let since = places.meter.since();
         let mut compiler = Command::new(places.sysroot.join("bin/clippy-driver"));
         compiler
             .args([
@@ -217,15 +230,21 @@ fn ours(
     stratum: Stratum,
     samples: &[&Sample],
     workers: usize,
-    tests: bool,
+    options: JudgeOptions,
 ) -> Result<Vec<Row>> {
+    let mut way = "c: sigil-eval".to_owned();
+    if options.run_tests {
+        way.push_str(" with tests");
+    }
+    if !options.load_ahead {
+        way.push_str(", executed");
+    }
     let toolchain = Toolchain::find(&places.sysroot).into_diagnostic()?;
     let source = Box::new(move || {
         let verified = select(&Selection::default())
             .map_err(|refused| sigil_eval::EvalError::NoSandbox(refused.to_string()))?;
         Ok(verified.pool(workers))
     });
-    let options = JudgeOptions { run_tests: tests, ..JudgeOptions::default() };
     let set = Some(places.set.clone());
     let judge =
         Judge::new(source, toolchain, set, options, ResultCache::in_memory(), "bench".to_owned());
@@ -235,7 +254,7 @@ fn ours(
         samples.iter().map(|sample| Job { sample, task: corpus.task(sample) }).collect();
     let mut rows = Vec::new();
     for cached in [false, true] {
-        let since = Since::now();
+        let since = places.meter.since();
         let judged = judge_all(&judge, &jobs, "2021", workers, &|_| true).into_diagnostic()?;
         if judged.len() != jobs.len() {
             return Err(miette!("{} of {} samples were judged", judged.len(), jobs.len()));
@@ -246,19 +265,24 @@ fn ours(
             .flat_map(|(_, measured)| &measured.stages)
             .map(|stage| stage.cpu_ms)
             .sum();
-        // The sandbox's helpers live on, so the samples' processes are not among ended children yet.
-        let own = used.cpu_ms;
-        used.cpu_ms = own.max(0.0) + inside;
-        let way = match (tests, cached) {
-            (false, false) => "c: sigil-eval",
-            (false, true) => "c: sigil-eval, cached",
-            (true, false) => "c: sigil-eval with tests",
-            (true, true) => "c: sigil-eval with tests, cached",
-        };
-        let mut row = Row::new(stratum, way, samples.len(), workers, used);
+        if !places.meter.is_exact() {
+            used.cpu_ms += inside;
+        }
+        let way = if cached { format!("{way}, cached") } else { way.clone() };
+        let mut row = Row::new(stratum, &way, samples.len(), workers, used);
         let cores = std::thread::available_parallelism().map_or(1, usize::from).min(workers);
+        row.results = Some(digest(&judged)?);
         row.share_of_cores = (!cached).then(|| inside / (used.wall_ms * cores as f64));
         rows.push(row);
     }
     Ok(rows)
+}
+
+/// What all results say, in a few digits: equal for any number of workers, cached or not.
+fn digest(judged: &[(SampleResult, Measurement)]) -> Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    for (result, _) in judged {
+        hasher.update(&serde_json::to_vec(result).into_diagnostic()?);
+    }
+    Ok(hasher.finalize().to_hex()[..16].to_owned())
 }

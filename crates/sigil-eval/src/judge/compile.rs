@@ -287,6 +287,7 @@ impl Bench<'_> {
         }
         // The linker's front end looks for itself there.
         job.proc = true;
+        job.load_ahead = self.options.load_ahead;
         job.limits = self.options.compile_limits.clone();
         job
     }

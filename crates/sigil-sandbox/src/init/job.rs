@@ -7,7 +7,7 @@
 
 use core::ffi::CStr;
 
-use crate::init::kernel::{self, AT_FDCWD, Fd, MAX_FDS};
+use crate::init::kernel::{self, AT_FDCWD, Fd, MAX_FDS, Words};
 use crate::init::reader::Reader;
 use crate::init::root::make_parents;
 use crate::init::slot::{Failed, at};
@@ -82,17 +82,49 @@ pub(crate) fn serve_one(socket: Fd) -> i32 {
     let got = kernel::receive(socket, &mut message, &mut fds);
     kernel::close(socket);
     match got {
-        Ok((_, count)) if count >= LEAST_FDS => run(&fds[..count]),
+        Ok((_, count)) if count >= LEAST_FDS => run(&fds[..count], None),
         _ => 65,
     }
 }
 
+/// Takes a seat: is process 1 of a job that is not there yet, with the process that will be the program
+/// in its control groups already, and runs the job that comes over `socket`.
+///
+/// Joining a group can take a grace period of the kernel (8 ms were measured), so it is done while the
+/// job before is running.
+pub(crate) fn serve_seat(start: &Start, socket: Fd, groups: &[Fd]) -> i32 {
+    become_process_1();
+    let seat = fork_program(start, groups);
+    for group in groups {
+        kernel::close(*group);
+    }
+    let mut fds = [-1; MAX_FDS];
+    let mut message = [0u8; 16];
+    match kernel::receive(socket, &mut message, &mut fds) {
+        Ok((got, count)) if got > 0 && count + 1 >= LEAST_FDS && count < MAX_FDS => {
+            // The socket takes the place that it has among descriptors that come all at once.
+            fds.copy_within(SOCKET..count, SOCKET + 1);
+            fds[SOCKET] = socket;
+            run(&fds[..count + 1], Some(seat))
+        }
+        _ => 0,
+    }
+}
+
+/// Ends with its parent, and cannot be looked into.
+fn become_process_1() {
+    // PR_SET_PDEATHSIG and PR_SET_DUMPABLE.
+    let _ = kernel::prctl(1, 9, 0);
+    let _ = kernel::prctl(4, 0, 0);
+    kernel::set_umask(0o022);
+}
+
 /// Runs a job and reports. Everything but the report is over when this returns.
-pub(crate) fn run(fds: &[Fd]) -> i32 {
+fn run(fds: &[Fd], seat: Option<Result<Waiting, Failed>>) -> i32 {
     let socket = fds[SOCKET];
     let mut report = Report::default();
     let (mut words, mut files) = ([0u64; collect::MAX], [-1; collect::MAX]);
-    match run_plan(fds, &mut report, &mut words, &mut files) {
+    match run_plan(fds, seat, &mut report, &mut words, &mut files) {
         Ok(()) => {}
         Err(failed) => {
             report.stage = failed.step as u32;
@@ -143,14 +175,14 @@ fn report_words(report: &Report) -> [u64; REPORT_WORDS] {
 
 fn run_plan(
     fds: &[Fd],
+    seat: Option<Result<Waiting, Failed>>,
     report: &mut Report,
     words: &mut [u64; collect::MAX],
     files: &mut [Fd; collect::MAX],
 ) -> Result<(), Failed> {
-    // PR_SET_PDEATHSIG and PR_SET_DUMPABLE: ends with its parent, and cannot be looked into.
-    let _ = kernel::prctl(1, 9, 0);
-    let _ = kernel::prctl(4, 0, 0);
-    kernel::set_umask(0o022);
+    if seat.is_none() {
+        become_process_1();
+    }
     let bytes = at(Step::ReadPlan, kernel::map_file(fds[PLAN]))?;
     let bad = Failed { step: Step::ReadPlan, errno: kernel::EBADMSG, index: 0 };
     let plan = JobPlan::read(bytes).ok_or(bad)?;
@@ -178,9 +210,14 @@ fn run_plan(
         // MS_REMOUNT | MS_BIND | read-only, no suid, no devices.
         at(Step::InputFile, kernel::mount(c"", c"/in", c"", 32 | 4096 | 7, c""))?;
     }
-    let children = at(Step::StartInit, kernel::watch_children())? as Fd;
+    let waiting = match seat {
+        Some(waiting) => waiting?,
+        // Behind the streams and the channel come the groups.
+        None => fork_program(&Start::EXECUTE, fds.get(LEAST_FDS + channel..).unwrap_or_default())?,
+    };
     let start = kernel::now_micros();
-    let main = start_program(&plan, fds, channel)?;
+    let (main, children) = (waiting.pid, waiting.children);
+    start_program(&waiting, fds)?;
     report.status =
         wait_for_end(&plan, fds[SOCKET], children, (main, start), work, &mut watch, report) as u32;
     if plan.without & without::KILL == 0 {
@@ -292,26 +329,65 @@ fn write_input(work: Fd, path: &CStr, mode: u32, bytes: &[u8]) -> Result<(), i32
     written
 }
 
-/// Forks the program and waits until it runs; its number.
-fn start_program(plan: &JobPlan<'_>, fds: &[Fd], channel: usize) -> Result<i32, Failed> {
-    let (read_end, write_end) = at(Step::StartProgram, kernel::pipe())?;
-    let child = at(Step::StartProgram, kernel::fork(0))?;
-    if child == 0 {
-        kernel::close(read_end);
-        let mut write_end = write_end;
-        let failed = program::become_program(plan, fds, channel, &mut write_end);
+/// How a program begins.
+pub(crate) struct Start {
+    /// Makes the process.
+    pub(crate) fork: fn() -> kernel::Answer,
+    /// Begins in it; the number of an error if that cannot be. The last argument is the plan, which
+    /// holds the words and is of no use any more.
+    pub(crate) enter: fn(&CStr, &Words<'_>, &Words<'_>, &'static [u8]) -> i32,
+}
+
+impl Start {
+    /// By executing it.
+    pub(crate) const EXECUTE: Self = Self {
+        fork: || kernel::fork(0),
+        enter: |program, arguments, variables, _| kernel::execute(program, arguments, variables),
+    };
+}
+
+/// The process that will be the program: in its control groups, waiting for its descriptors.
+struct Waiting {
+    pid: i32,
+    /// Where it gets them.
+    socket: Fd,
+    /// Where it says what failed; closes when the program begins.
+    status: Fd,
+    /// Says that a child ended.
+    children: Fd,
+}
+
+fn fork_program(start: &Start, groups: &[Fd]) -> Result<Waiting, Failed> {
+    let children = at(Step::StartInit, kernel::watch_children())? as Fd;
+    let (status, mut status_end) = at(Step::StartProgram, kernel::pipe())?;
+    let (socket, socket_end) = at(Step::StartProgram, kernel::socket_pair())?;
+    let pid = at(Step::StartProgram, (start.fork)())?;
+    if pid == 0 {
+        kernel::close(status);
+        kernel::close(socket);
+        let failed = program::wait_and_become(start, groups, socket_end, &mut status_end);
         let mut said = [0u8; 12];
         said[..4].copy_from_slice(&(failed.step as u32).to_le_bytes());
         said[4..8].copy_from_slice(&failed.errno.to_le_bytes());
         said[8..].copy_from_slice(&failed.index.to_le_bytes());
-        let _ = kernel::write_all(write_end, &said);
+        let _ = kernel::write_all(status_end, &said);
         kernel::exit(126);
     }
-    kernel::close(write_end);
+    kernel::close(status_end);
+    kernel::close(socket_end);
+    Ok(Waiting { pid: pid as i32, socket, status, children })
+}
+
+/// Gives the waiting process its descriptors, and waits until the program runs.
+fn start_program(waiting: &Waiting, fds: &[Fd]) -> Result<(), Failed> {
+    // If it failed before, it says so below.
+    let _ = kernel::send(waiting.socket, b"go", fds);
+    kernel::close(waiting.socket);
     // Only the program holds the other ends from here on, so that its streams end with it.
     for fd in fds.iter().skip(STDIN) {
         kernel::close(*fd);
     }
+    let read_end = waiting.status;
     let mut said = [0u8; 12];
     let mut length = 0;
     loop {
@@ -325,12 +401,12 @@ fn start_program(plan: &JobPlan<'_>, fds: &[Fd], channel: usize) -> Result<i32, 
     }
     kernel::close(read_end);
     if length < said.len() {
-        return Ok(child as i32);
+        return Ok(());
     }
     let word = |from: usize| {
         u32::from_le_bytes([said[from], said[from + 1], said[from + 2], said[from + 3]])
     };
-    let _ = kernel::wait(child as i32, true);
+    let _ = kernel::wait(waiting.pid, true);
     let step = STEPS.get(word(0) as usize).map_or(Step::StartProgram, |(step, _)| *step);
     Err(Failed { step, errno: word(4) as i32, index: word(8) })
 }

@@ -101,6 +101,14 @@ pub(crate) fn pipe() -> Result<(Fd, Fd), i32> {
     Ok((ends[0], ends[1]))
 }
 
+/// Two connected sockets that carry descriptors and close on execution.
+pub(crate) fn socket_pair() -> Result<(Fd, Fd), i32> {
+    let mut ends = [0i32; 2];
+    // AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC.
+    call!(53, 1, 5 | 0o2_000_000, 0, ends.as_mut_ptr())?;
+    Ok((ends[0], ends[1]))
+}
+
 pub(crate) fn make_dir(at: Fd, path: &CStr, mode: u32) -> Answer {
     call!(258, at, path.as_ptr(), mode)
 }
@@ -225,6 +233,22 @@ pub(crate) fn drop_capabilities() -> Answer {
     call!(126, header.as_ptr(), sets.as_ptr())
 }
 
+/// Lets a program that this thread executes keep its capabilities. To be called while the bounding set
+/// is still whole; capabilities that this thread lacks are passed over.
+pub(crate) fn keep_capabilities() -> Answer {
+    let header: [u32; 2] = [0x2008_0522, 0];
+    // Effective, permitted, inheritable, of the first 32 and of the others.
+    let mut sets = [0u32; 6];
+    call!(125, header.as_ptr(), sets.as_mut_ptr())?;
+    (sets[2], sets[5]) = (sets[1], sets[4]);
+    call!(126, header.as_ptr(), sets.as_ptr())?;
+    for capability in 0..64 {
+        // PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE.
+        let _ = prctl(47, 2, capability);
+    }
+    Ok(0)
+}
+
 /// Becomes this group and user for good, with no other groups.
 pub(crate) fn become_user(uid: u32, gid: u32) -> Result<(), i32> {
     call!(116, 0, ptr::null::<u32>())?;
@@ -306,6 +330,11 @@ pub(crate) struct Words<'a> {
 impl<'a> Words<'a> {
     pub(crate) fn new() -> Self {
         Self { pointers: [ptr::null(); 2048], used: 0, lifetime: core::marker::PhantomData }
+    }
+
+    /// The words and the null behind them.
+    pub(crate) fn pointers(&self) -> &[*const core::ffi::c_char] {
+        self.pointers.get(..=self.used).unwrap_or_default()
     }
 
     /// Adds a word; false if the list is full (its last place stays null).
@@ -488,6 +517,14 @@ pub(crate) fn hold_memory(bytes: usize) -> Option<()> {
     Some(())
 }
 
+/// Private memory for as long as this process lives.
+pub(crate) fn map_memory(bytes: usize) -> Result<&'static mut [u8], i32> {
+    // PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS.
+    let start = call!(9, 0, bytes.max(1), 3, 0x22, -1isize, 0)?;
+    // SAFETY: the kernel mapped that much zeroed memory at `start`, and nothing else uses or unmaps it.
+    Ok(unsafe { core::slice::from_raw_parts_mut(start as *mut u8, bytes) })
+}
+
 /// The arguments the kernel gave to the program.
 pub(crate) struct Arguments {
     stack: *const usize,
@@ -532,6 +569,14 @@ impl Arguments {
     }
 }
 
+/// More words than there is room for.
+pub(crate) const E2BIG: i32 = 7;
+/// Not now.
+pub(crate) const EAGAIN: i32 = 11;
+/// No memory.
+pub(crate) const ENOMEM: i32 = 12;
+/// No program that can be executed in this way.
+pub(crate) const ENOEXEC: i32 = 8;
 /// Interrupted by a signal.
 pub(crate) const EINTR: i32 = 4;
 /// No such file.

@@ -4,35 +4,38 @@
 //! Landlock (which needs `no_new_privs`), then the filter of system calls, under which only the
 //! execution itself happens.
 
-use crate::init::job::{JobPlan, LEAST_FDS, STDERR, STDIN, STDOUT};
-use crate::init::kernel::{self, AT_FDCWD, Fd, Words};
+use crate::init::job::{JobPlan, LEAST_FDS, PLAN, STDERR, STDIN, STDOUT, Start};
+use crate::init::kernel::{self, AT_FDCWD, Fd, MAX_FDS, Words};
 use crate::init::reader::Reader;
 use crate::init::slot::{Failed, at};
 use crate::init::wire::{Step, flags, without};
 
-/// Becomes the program; returns only if it cannot. `status` moves with the other descriptors.
-pub(crate) fn become_program(
-    plan: &JobPlan<'_>,
-    fds: &[Fd],
-    channel: usize,
-    status: &mut Fd,
-) -> Failed {
-    match try_become(plan, fds, channel, status) {
+/// Joins the control groups, waits for the descriptors of a job (in the order of `job.rs`), and becomes
+/// its program; returns only if it cannot. `status` moves with the other descriptors.
+pub(crate) fn wait_and_become(start: &Start, groups: &[Fd], socket: Fd, status: &mut Fd) -> Failed {
+    match try_become(start, groups, socket, status) {
         Ok(failed) | Err(failed) => failed,
     }
 }
 
-fn try_become(
-    plan: &JobPlan<'_>,
-    fds: &[Fd],
-    channel: usize,
-    status: &mut Fd,
-) -> Result<Failed, Failed> {
+fn try_become(start: &Start, groups: &[Fd], socket: Fd, status: &mut Fd) -> Result<Failed, Failed> {
     at(Step::StartProgram, kernel::new_session())?;
-    for group in fds.iter().skip(LEAST_FDS + channel) {
+    for group in groups {
         at(Step::JoinCgroup, kernel::write_all(*group, b"0"))?;
     }
-    arrange_descriptors(fds, channel, status)?;
+    let mut all = [-1; MAX_FDS];
+    let mut message = [0u8; 4];
+    let count = match kernel::receive(socket, &mut message, &mut all) {
+        Ok((got, count)) if got > 0 && count >= LEAST_FDS => count,
+        // Nobody wants the program any more.
+        Ok(_) => kernel::exit(0),
+        Err(errno) => return Err(Failed { step: Step::StartProgram, errno, index: 0 }),
+    };
+    let fds = &all[..count];
+    let bytes = at(Step::ReadPlan, kernel::map_file(fds[PLAN]))?;
+    let plan = &JobPlan::read(bytes).ok_or(BAD)?;
+    let channel = if plan.has(flags::CHANNEL) { 2 } else { 0 };
+    arrange_descriptors(fds.get(..LEAST_FDS + channel).ok_or(BAD)?, channel, status)?;
     // What a page was mapped from stays mapped after its descriptor is gone.
     let mut rest = plan.program;
     at(Step::WorkFolder, kernel::change_dir(plan.work))?;
@@ -62,7 +65,7 @@ fn try_become(
             })?;
         }
     }
-    let errno = kernel::execute(program, &arguments, &variables);
+    let errno = (start.enter)(program, &arguments, &variables, bytes);
     Ok(Failed { step: Step::Execute, errno, index: 0 })
 }
 

@@ -71,7 +71,7 @@ pub(crate) fn make_parents(at: Fd, path: &CStr, from: usize, mode: u32) -> Resul
 }
 
 /// Builds the root as the rest of the plan says, and moves into it.
-pub(crate) fn build(plan: &mut Reader<'_>, head: &SlotPlan) -> Result<(), Failed> {
+pub(crate) fn build(plan: &mut Reader<'_>, head: &SlotPlan<'_>) -> Result<(), Failed> {
     // MS_REC | MS_PRIVATE: nothing done here is seen outside, and nothing outside here.
     at(Step::NewRoot, kernel::mount(c"none", c"/", c"", 0x4000 | 0x4_0000, c""))?;
     let options = c"size=8m,nr_inodes=8k,mode=755";
@@ -97,6 +97,15 @@ pub(crate) fn build(plan: &mut Reader<'_>, head: &SlotPlan) -> Result<(), Failed
         at(Step::MakeFile, kernel::make_dir(AT_FDCWD, folder, 0o755))?;
     }
     at(Step::MakeFile, kernel::make_link(c"box/.tmp", c"/proc/tmp"))?;
+    if let Some(loaded) = &head.loaded {
+        let options = c"size=2m,nr_inodes=8,mode=755";
+        let mounted = kernel::mount(c"none", c"/proc/box", c"tmpfs", NO_SUID | NO_DEVICES, options);
+        at(Step::LoadAhead, mounted)?;
+        let place = inside(c"/box/ahead.so")?;
+        at(Step::LoadAhead, write_file(&place, loaded.library))?;
+        let sealed = READ_ONLY | NO_SUID | NO_DEVICES;
+        at(Step::LoadAhead, kernel::set_mount_attributes(AT_FDCWD, c"/proc/box", sealed))?;
+    }
     if head.proc {
         let flags = NO_SUID | NO_DEVICES | NO_EXECUTE;
         at(Step::Proc, kernel::mount(c"proc", c"/proc/proc", c"proc", flags, c""))?;
@@ -112,7 +121,7 @@ pub(crate) fn build(plan: &mut Reader<'_>, head: &SlotPlan) -> Result<(), Failed
     Ok(())
 }
 
-fn one_mount(plan: &mut Reader<'_>, head: &SlotPlan) -> Result<(), Failed> {
+fn one_mount(plan: &mut Reader<'_>, head: &SlotPlan<'_>) -> Result<(), Failed> {
     let (host, path) = (text(plan)?, text(plan)?);
     let (folder, execute) = (word(plan)? != 0, word(plan)? != 0);
     let place = inside(path)?;

@@ -6,7 +6,8 @@
 
 use core::ffi::CStr;
 
-use crate::init::kernel::{self, Fd, MAX_FDS};
+use crate::init::job::Start;
+use crate::init::kernel::{self, Fd, MAX_FDS, Words};
 use crate::init::reader::Reader;
 use crate::init::wire::{INNER_ID, Report, SLOT_MAGIC, Step, without};
 use crate::init::{job, program, root};
@@ -32,7 +33,7 @@ pub(crate) fn at<T>(step: Step, answer: Result<T, i32>) -> Result<T, Failed> {
 }
 
 /// The head of a slot's plan; what `root.rs` reads follows.
-pub(crate) struct SlotPlan {
+pub(crate) struct SlotPlan<'a> {
     /// Started by root: mounts are made with its rights, then it becomes an unprivileged user.
     as_root: bool,
     outer_uid: u32,
@@ -41,6 +42,17 @@ pub(crate) struct SlotPlan {
     pub(crate) without: u32,
     /// Whether jobs of this slot see `/proc`, or are watched through it.
     pub(crate) proc: bool,
+    /// The program that this slot becomes, so that jobs find it loaded.
+    pub(crate) loaded: Option<Loaded<'a>>,
+}
+
+/// A program to load ahead; see `ahead.rs`.
+#[derive(Clone, Copy)]
+pub(crate) struct Loaded<'a> {
+    /// The library that stops it before its own code runs.
+    pub(crate) library: &'a [u8],
+    program: &'a CStr,
+    variables: Reader<'a>,
 }
 
 /// Serves jobs from the supervisor's socket until it closes.
@@ -53,7 +65,7 @@ pub(crate) fn serve(socket: Fd) -> i32 {
         _ => return 65,
     };
     match prepare(plan) {
-        Ok(None) => serve_jobs(socket),
+        Ok(None) => serve_jobs(socket, &Start::EXECUTE),
         // This process was the outer one; it only waited.
         Ok(Some(code)) => code,
         Err(failed) => {
@@ -112,16 +124,76 @@ fn prepare(plan_fd: Fd) -> Result<Option<i32>, Failed> {
     }
     at(Step::Namespaces, kernel::set_host_name(c"sandbox"))?;
     at(Step::ChangeUser, kernel::set_ids(INNER_ID, INNER_ID))?;
+    if head.loaded.is_some() {
+        at(Step::LoadAhead, kernel::keep_capabilities())?;
+    }
     program::drop_bounding_set();
     // The death signal was cleared by the change of user.
     let _ = kernel::prctl(1, 9, 0);
     let _ = kernel::prctl(4, 0, 0);
     kernel::close(proc);
+    if let Some(loaded) = head.loaded {
+        return Err(load(loaded));
+    }
     kernel::unmap(plan);
     Ok(None)
 }
 
-fn read_head(reader: &mut Reader<'_>) -> Option<SlotPlan> {
+/// Becomes the program, in which `ahead.rs` goes on as the slot; returns only if it cannot.
+fn load(loaded: Loaded<'_>) -> Failed {
+    let failed = |errno| Failed { step: Step::LoadAhead, errno, index: 0 };
+    if let Err(errno) = check_dynamic(loaded.program) {
+        return failed(errno);
+    }
+    let (mut arguments, mut variables) = (Words::new(), Words::new());
+    arguments.push(loaded.program);
+    // Room for the arguments of jobs: the list cannot grow later.
+    while arguments.push(c"") {}
+    variables.push(c"LD_PRELOAD=/box/ahead.so");
+    let mut rest = loaded.variables;
+    while !rest.is_done() {
+        match rest.text() {
+            Some(text) if variables.push(text) => {}
+            _ => return failed(kernel::EBADMSG),
+        }
+    }
+    failed(kernel::execute(loaded.program, &arguments, &variables))
+}
+
+/// Refuses what no loader reads first: such a program would ignore the library and simply run.
+fn check_dynamic(program: &CStr) -> Result<(), i32> {
+    let file = kernel::open(kernel::AT_FDCWD, program, 0o2_000_000, 0)? as Fd;
+    let mut bytes = [0u8; 4096];
+    let got = kernel::read(file, &mut bytes);
+    kernel::close(file);
+    if asks_for_loader(bytes.get(..got?).unwrap_or_default()) {
+        Ok(())
+    } else {
+        Err(kernel::ENOEXEC)
+    }
+}
+
+/// Whether the beginning of a 64-bit ELF file has a program header PT_INTERP.
+fn asks_for_loader(bytes: &[u8]) -> bool {
+    let number = |at: usize, length: usize| {
+        let part = bytes.get(at..at.checked_add(length)?)?;
+        Some(part.iter().rev().fold(0usize, |sum, byte| sum << 8 | usize::from(*byte)))
+    };
+    if !bytes.starts_with(b"\x7fELF\x02\x01") {
+        return false;
+    }
+    // e_phoff, e_phentsize, e_phnum.
+    let (Some(first), Some(size), Some(count)) = (number(32, 8), number(54, 2), number(56, 2))
+    else {
+        return false;
+    };
+    (0..count.min(256)).any(|index| {
+        let place = size.checked_mul(index).and_then(|offset| first.checked_add(offset));
+        place.and_then(|place| number(place, 4)) == Some(3)
+    })
+}
+
+fn read_head<'a>(reader: &mut Reader<'a>) -> Option<SlotPlan<'a>> {
     if reader.word()? != SLOT_MAGIC {
         return None;
     }
@@ -131,6 +203,14 @@ fn read_head(reader: &mut Reader<'_>) -> Option<SlotPlan> {
         outer_gid: reader.word()?,
         without: reader.word()?,
         proc: reader.word()? != 0,
+        loaded: match reader.block()? {
+            [] => None,
+            library => Some(Loaded {
+                library,
+                program: reader.text()?,
+                variables: Reader::new(reader.block()?),
+            }),
+        },
     })
 }
 
@@ -184,14 +264,15 @@ fn map_line(line: &mut [u8; 40], outer: u32) -> usize {
     length
 }
 
-fn serve_jobs(socket: Fd) -> i32 {
+/// Makes a seat (`job.rs`) for each message that comes: its socket, and the control groups to join.
+pub(crate) fn serve_jobs(socket: Fd, start: &Start) -> i32 {
     let ready = Report::default();
     job::send_report(socket, &ready, &[], &[]);
     loop {
         let mut fds = [-1; MAX_FDS];
         let mut message = [0u8; 16];
         let count = match kernel::receive(socket, &mut message, &mut fds) {
-            Ok((got, count)) if got > 0 && count >= job::LEAST_FDS => count,
+            Ok((got, count)) if got > 0 && count >= 1 => count,
             _ => return 0,
         };
         // Whoever ended since the last job; nobody waits for the dismantling of its namespaces.
@@ -201,7 +282,7 @@ fn serve_jobs(socket: Fd) -> i32 {
         match kernel::fork(namespaces) {
             Ok(0) => {
                 kernel::close(socket);
-                kernel::exit(job::run(fds));
+                kernel::exit(job::serve_seat(start, fds[0], &fds[1..]));
             }
             Ok(_) => {}
             Err(errno) => {
@@ -210,7 +291,7 @@ fn serve_jobs(socket: Fd) -> i32 {
                     errno: errno as u32,
                     ..Report::default()
                 };
-                job::send_report(fds[job::SOCKET], &report, &[], &[]);
+                job::send_report(fds[0], &report, &[], &[]);
             }
         }
         for fd in fds {
@@ -229,4 +310,28 @@ fn job_namespaces(spared: u32) -> u64 {
         namespaces |= NEW_IPC;
     }
     namespaces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_dynamic_program_asks_for_a_loader_and_the_helper_does_not() {
+        let shell = std::fs::read("/bin/sh").expect("there is a shell");
+        assert!(asks_for_loader(&shell[..4096]));
+        assert!(!asks_for_loader(&crate::embedded::HELPER[..4096]));
+        assert!(!asks_for_loader(b"#!/bin/sh"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_looked_at_without_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..200), elf in any::<bool>()) {
+            if elf && bytes.len() > 6 {
+                bytes[..6].copy_from_slice(b"\x7fELF\x02\x01");
+            }
+            let _ = asks_for_loader(&bytes);
+        }
+    }
 }

@@ -88,10 +88,11 @@ pub(crate) enum Step {
     Landlock,
     Seccomp,
     Execute,
+    LoadAhead,
 }
 
 /// What each [`Step`] was doing, as a clause.
-pub(crate) const STEPS: [(Step, &str); 24] = [
+pub(crate) const STEPS: [(Step, &str); 25] = [
     (Step::None, "nothing"),
     (Step::ReadPlan, "reading its plan"),
     (Step::UserNamespace, "making a user namespace"),
@@ -116,6 +117,7 @@ pub(crate) const STEPS: [(Step, &str); 24] = [
     (Step::Landlock, "applying Landlock"),
     (Step::Seccomp, "applying seccomp"),
     (Step::Execute, "executing the program"),
+    (Step::LoadAhead, "loading the program ahead"),
 ];
 
 /// Why the helper ended a program.
