@@ -5,20 +5,22 @@
 
 use std::fs;
 use std::io::Read;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use crate::cgroup::Cgroups;
+use crate::meeting::{Meeting, Met};
 use crate::message::send_fds;
 use crate::plan::Place;
 use crate::supervise::{failed, supervise};
-use crate::{Infra, Job, Outcome, RootFile, embedded};
+use crate::{Infra, Job, Outcome, RootFile, embedded, owner};
 
 /// A folder that is removed with everything in it.
 pub(crate) struct PrivateFolder {
@@ -29,8 +31,9 @@ impl PrivateFolder {
     /// Makes one that only this user may list, but whose parts can be reached by name.
     pub(crate) fn make() -> Result<Self, Infra> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = Path::new("/tmp").join(format!("sigil-sandbox-{}-{number}", std::process::id()));
+        static SWEPT: Once = Once::new();
+        SWEPT.call_once(sweep);
+        let path = Path::new("/tmp").join(owner::name(NEXT.fetch_add(1, Ordering::Relaxed)));
         let fail = |source| Infra::Supervisor { action: "make a folder in /tmp", source };
         // If it is there already it is not ours: this fails rather than trusts it.
         fs::DirBuilder::new().mode(0o711).create(&path).map_err(fail)?;
@@ -77,6 +80,18 @@ impl Drop for PrivateFolder {
     }
 }
 
+/// Removes folders of this user whose process was killed before it could.
+fn sweep() {
+    let own = rustix::process::geteuid().as_raw();
+    for entry in fs::read_dir("/tmp").into_iter().flatten().flatten() {
+        let abandoned = entry.file_name().to_str().is_some_and(owner::is_abandoned);
+        let ours = entry.path().symlink_metadata().is_ok_and(|found| found.uid() == own);
+        if abandoned && ours {
+            drop(PrivateFolder { path: entry.path() });
+        }
+    }
+}
+
 fn open_folders(folder: &Path, depth: u32) {
     let _ = fs::set_permissions(folder, PermissionsExt::from_mode(0o700));
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -113,10 +128,18 @@ pub(crate) struct Started {
 
 impl Started {
     pub(crate) fn spawn(name: &'static str, command: &mut Command) -> Result<Self, Infra> {
+        // Ctrl-C in a terminal is the supervisor's affair, here as in `embedded.rs`.
         let child = command
+            .process_group(0)
             .spawn()
             .map_err(|error| Infra::Command { command: name, message: error.to_string() })?;
         Ok(Self { name, child })
+    }
+
+    /// Waits until the helper that the command starts has come to a meeting.
+    pub(crate) fn meet(&mut self, meeting: &Meeting, until: Instant) -> Result<Met, Infra> {
+        let said = self.child.stderr.as_mut().expect("the command was started with a pipe for it");
+        meeting.wait(said, until)
     }
 
     /// Puts what the command said beside an error that only says that nothing came.
