@@ -77,7 +77,7 @@ pub(crate) fn landlock_abi() -> Result<u32, Infra> {
 }
 
 /// A short digest of everything that decides what a program may do: helper and filters.
-pub(crate) fn policy_digest() -> String {
+pub fn policy_digest() -> String {
     // FNV-1a: this tells versions apart, it proves nothing.
     let parts = crate::filter::filters().iter().flatten().chain(HELPER);
     let digest = parts.fold(0xcbf2_9ce4_8422_2325u64, |digest, byte| {
