@@ -53,7 +53,12 @@ impl Credentials {
             let place = match line.split_once(':') {
                 Some(("user", value)) => (&mut user, value),
                 Some(("password", value)) => (&mut password, value),
-                _ => return Err(bad(format!("line {} is no `user: …` or `password: …`", index + 1))),
+                _ => {
+                    return Err(bad(format!(
+                        "line {} is no `user: …` or `password: …`",
+                        index + 1
+                    )));
+                }
             };
             if place.0.replace(place.1.trim().to_owned()).is_some() {
                 return Err(bad(format!("line {} says it a second time", index + 1)));

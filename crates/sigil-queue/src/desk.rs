@@ -303,7 +303,8 @@ impl Hold {
         self.telling.abort();
         self.done = true;
         // A lost acknowledgement costs a look at the answers when the job comes again.
-        let _ = tokio::time::timeout(Duration::from_secs(2), self.acker.double_ack_with(kind)).await;
+        let _ =
+            tokio::time::timeout(Duration::from_secs(2), self.acker.double_ack_with(kind)).await;
     }
 }
 

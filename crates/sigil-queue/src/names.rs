@@ -93,7 +93,9 @@ mod tests {
     #[test]
     fn subjects_are_read_as_they_are_written() {
         assert_eq!(run_and_key(&job("g", "r", "k")), Some(("r", "k")));
-        for wrong in ["sigil.jobs.g.r", "sigil.jobs.g.r.k.x", "sigil.parts.g.r.k", "sigil.jobs.g..k"] {
+        for wrong in
+            ["sigil.jobs.g.r", "sigil.jobs.g.r.k.x", "sigil.parts.g.r.k", "sigil.jobs.g..k"]
+        {
             assert_eq!(run_and_key(wrong), None, "{wrong}");
         }
     }

@@ -77,7 +77,8 @@ impl Presence {
             waited: Duration::ZERO,
             problem,
         };
-        let heard = server.client.subscribe(hears).await.map_err(|error| lost(error.to_string()))?;
+        let heard =
+            server.client.subscribe(hears).await.map_err(|error| lost(error.to_string()))?;
         let told = Told { groups: groups.to_vec(), says: shortened(says) };
         let told = serde_json::to_vec(&told).expect("it is plain data");
         let client = server.client.clone();

@@ -168,10 +168,9 @@ impl Server {
     ) -> Result<BTreeSet<String>, QueueError> {
         // Waiting ones first: what is answered between the two questions is in the second list.
         let mut known = BTreeSet::new();
-        for (stream, filter) in [
-            (names::JOBS, names::job(group, run, "*")),
-            (names::ANSWERS, names::answer(run, "*")),
-        ] {
+        for (stream, filter) in
+            [(names::JOBS, names::job(group, run, "*")), (names::ANSWERS, names::answer(run, "*"))]
+        {
             for subject in self.keys(stream, &filter, goes_on).await? {
                 known.extend(subject.rsplit('.').next().map(str::to_owned));
             }
@@ -258,7 +257,8 @@ impl Server {
             }
             if last.elapsed() > QUIET {
                 let known = self.known(&run.group, name, goes_on).await?;
-                let answered = self.keys(names::ANSWERS, &names::answer(name, "*"), goes_on).await?;
+                let answered =
+                    self.keys(names::ANSWERS, &names::answer(name, "*"), goes_on).await?;
                 let heard = |subject: &String| {
                     !subject.rsplit('.').next().is_some_and(|key| open.contains(key))
                 };

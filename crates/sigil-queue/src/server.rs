@@ -212,7 +212,8 @@ impl Server {
                 (names::ANSWERS, format!("sigil.answers.{run}.*")),
             ] {
                 self.persist("take a run from the queue", goes_on, || async {
-                    let stream = self.context.get_stream(stream).await.map_err(|e| e.to_string())?;
+                    let stream =
+                        self.context.get_stream(stream).await.map_err(|e| e.to_string())?;
                     stream.purge().filter(filter.clone()).await.map_err(|e| e.to_string())
                 })
                 .await?;

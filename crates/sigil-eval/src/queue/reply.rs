@@ -140,7 +140,9 @@ mod tests {
     #[test]
     fn a_long_message_is_cut_so_that_the_reply_can_travel() {
         let mut long = reply();
-        let Outcome::Judged { result, .. } = &mut long.outcome else { unreachable!("it was judged") };
+        let Outcome::Judged { result, .. } = &mut long.outcome else {
+            unreachable!("it was judged")
+        };
         result.message = "x".repeat(2 * MOST_REPLY_BYTES);
         assert!(long.encode().len() <= MOST_REPLY_BYTES);
     }
