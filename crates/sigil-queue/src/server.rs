@@ -73,7 +73,10 @@ impl Server {
         if taken < needed {
             return Err(QueueError::SmallMessages { address, bytes: taken, needed });
         }
+        // The context starts a task of its own.
+        let inside = runtime.enter();
         let context = ContextBuilder::new().timeout(REQUEST).build(client.clone());
+        drop(inside);
         let server = Self { runtime, client, context, connected, patience };
         server.runtime.block_on(server.first_streams(&address))?;
         Ok(server)
