@@ -18,6 +18,8 @@ fn the_reference_of_the_command_is_current() {
             &["humaneval"],
             &["watch"],
             &["cache"],
+            &["worker"],
+            &["queue"],
         ],
     };
     page.check();

@@ -2,6 +2,8 @@
 
 mod alone;
 mod commands;
+mod nats;
 mod programs;
+mod queue;
 #[path = "../reference/mod.rs"]
 mod reference;

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::Deserialize;
-use sigil_eval::judge::{Job, Judge, SampleResult, judge_all};
+use sigil_eval::judge::{Job, SampleResult};
+use sigil_eval::queue::Judges;
 use sigil_eval::score::{Metrics, Protocol, read_results};
 use sigil_eval::task::{Sample, Task};
 
@@ -18,7 +19,7 @@ use crate::stop::Stop;
 
 /// A judge with what its batches need.
 pub(crate) struct Assessor<'a> {
-    judge: Judge,
+    judges: Box<dyn Judges>,
     arguments: &'a JudgeArguments,
     stop: Stop,
 }
@@ -67,7 +68,7 @@ pub(crate) fn samples(
 impl<'a> Assessor<'a> {
     /// The judge that the arguments ask for.
     pub(crate) fn open(arguments: &'a JudgeArguments, stop: &Stop) -> Result<Self, Failure> {
-        Ok(Self { judge: bench::judge(arguments)?, arguments, stop: stop.clone() })
+        Ok(Self { judges: bench::judges(arguments, stop)?, arguments, stop: stop.clone() })
     }
 
     /// The tasks whose own solution does not pass.
@@ -97,9 +98,10 @@ impl<'a> Assessor<'a> {
         tasks: &[Task],
     ) -> Result<Vec<SampleResult>, Failure> {
         let jobs = Job::assign(samples, tasks)?;
-        let (edition, workers) = (&self.arguments.edition, bench::workers(self.arguments));
-        let goes_on = |_: &SampleResult| !self.stop.asked();
-        let judged = judge_all(&self.judge, &jobs, edition, workers, &goes_on)?;
+        let edition = &self.arguments.edition;
+        let stop = &self.stop;
+        let goes_on = |_: &SampleResult| !stop.asked();
+        let judged = self.judges.judge_all(&jobs, edition, &goes_on)?;
         if judged.len() < jobs.len() {
             let hint = "the same command goes on; with --cache FOLDER no verdict is lost either";
             return Err(Failure::new(130, "interrupted", Some(hint.to_owned())));
@@ -113,16 +115,9 @@ impl<'a> Assessor<'a> {
         results: &[SampleResult],
         protocol: Protocol,
     ) -> Result<Metrics, Failure> {
-        let identity = self.judge.identity()?;
-        let set = self.judge.dependencies().map_or("", |set| set.fingerprint());
-        let protocol = Protocol {
-            rustc_version: identity.release().to_owned(),
-            clippy_version: identity.clippy.clone(),
-            lint_groups: self.judge.options().lint_groups.clone(),
-            sandbox: self.judge.sandbox()?,
-            dependencies: set.to_owned(),
-            ..protocol
-        };
+        let protocol = self.judges.protocol(protocol)?;
+        // Each batch stands by itself here, and whoever asks keeps its results.
+        self.judges.finish()?;
         Ok(Metrics::of(results, protocol)?)
     }
 }

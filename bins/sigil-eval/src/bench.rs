@@ -6,11 +6,13 @@ use std::process::Command;
 use sigil_eval::EvalError;
 use sigil_eval::cache::ResultCache;
 use sigil_eval::judge::{DependencySet, Judge, Toolchain};
-use sigil_eval::queue::AskedOptions;
+use sigil_eval::queue::{AskedOptions, InProcess, JudgeIdentity, Judges, Remote};
 use sigil_sandbox::{Selection, select};
 
 use crate::cli::JudgeArguments;
 use crate::exit::Failure;
+use crate::queue::Nats;
+use crate::stop::Stop;
 
 /// The number of samples judged at once.
 pub(crate) fn workers(arguments: &JudgeArguments) -> usize {
@@ -18,24 +20,58 @@ pub(crate) fn workers(arguments: &JudgeArguments) -> usize {
     arguments.workers.unwrap_or_else(processors).max(1)
 }
 
-/// The judge that the arguments ask for.
-pub(crate) fn judge(arguments: &JudgeArguments) -> Result<Judge, Failure> {
-    let toolchain = Toolchain::find(&sysroot(arguments.sysroot.clone())?)?;
-    let set = match &arguments.deps {
-        Some(folder) => Some(DependencySet::open(folder, Some(&version(&toolchain)?))?),
-        None => None,
+/// Who judges as the arguments ask for: this process, or workers of a queue.
+pub(crate) fn judges(arguments: &JudgeArguments, stop: &Stop) -> Result<Box<dyn Judges>, Failure> {
+    let asked = asked(arguments);
+    let judge = judge(arguments, &asked)?;
+    let Some(address) = &arguments.queue.queue else {
+        return Ok(Box::new(InProcess { judge, workers: workers(arguments) }));
     };
-    let asked = AskedOptions {
+    let identity = identity(arguments, &judge)?;
+    let carrier = Nats::connect(address, arguments, stop)?;
+    Ok(Box::new(Remote::new(judge, identity, asked, carrier)))
+}
+
+/// How the arguments ask for samples to be judged.
+pub(crate) fn asked(arguments: &JudgeArguments) -> AskedOptions {
+    AskedOptions {
         lint_groups: arguments.lints.clone(),
         allow_unsafe: arguments.allow_unsafe,
         run_tests: !arguments.no_tests,
         compile_secs: arguments.compile_secs,
         test_secs: arguments.test_secs,
+    }
+}
+
+/// What a worker must share with this judge.
+pub(crate) fn identity(
+    arguments: &JudgeArguments,
+    judge: &Judge,
+) -> Result<JudgeIdentity, Failure> {
+    let toolchain = Toolchain::find(&sysroot(arguments.sysroot.clone())?)?;
+    Ok(JudgeIdentity {
+        rustc: version(&toolchain)?.trim().to_owned(),
+        clippy: told(&toolchain, "clippy-driver", "-V")?.trim().to_owned(),
+        dependencies: judge.dependencies().map_or("", |set| set.fingerprint()).to_owned(),
+        policy: sigil_sandbox::policy_digest(),
+        program: env!("CARGO_PKG_VERSION").to_owned(),
+    })
+}
+
+/// The judge of this process. It opens the sandbox when the first sample needs it.
+pub(crate) fn judge(arguments: &JudgeArguments, asked: &AskedOptions) -> Result<Judge, Failure> {
+    let toolchain = Toolchain::find(&sysroot(arguments.sysroot.clone())?)?;
+    let set = match &arguments.deps {
+        Some(folder) => Some(DependencySet::open(folder, Some(&version(&toolchain)?))?),
+        None => None,
     };
     let options = asked.options();
+    // Verdicts of a queue are remembered by those who judge.
     let cache = match &arguments.cache {
-        Some(folder) => ResultCache::open(folder)?,
-        None => ResultCache::in_memory(),
+        Some(folder) if arguments.queue.queue.is_none() || arguments.queue.serves => {
+            ResultCache::open(folder)?
+        }
+        _ => ResultCache::in_memory(),
     };
     let (slots, allow_reduced) = (workers(arguments), arguments.allow_reduced);
     let source = Box::new(move || {

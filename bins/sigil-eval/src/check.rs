@@ -53,6 +53,7 @@ pub(crate) fn run(arguments: &Check) -> Result<ExitCode, Failure> {
     } else {
         print!("{}", self_check_markdown(&check));
     }
+    judging.finish()?;
     Ok(if check.is_clean() { ExitCode::SUCCESS } else { ExitCode::from(10) })
 }
 

@@ -36,6 +36,10 @@ pub(crate) enum Verb {
     Watch(Box<crate::watch::Watch>),
     /// Look into the cache, or make it smaller
     Cache(Cache),
+    /// Judge jobs of a queue, until it is stopped
+    Worker(Box<crate::worker::Worker>),
+    /// Look at what waits in a queue, or take it away
+    Queue(Box<crate::queue::QueueVerb>),
 }
 
 /// What to judge and where to put it.
@@ -115,6 +119,8 @@ pub(crate) struct JudgeArguments {
     /// No progress on stderr
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) queue: crate::queue::QueueArguments,
 }
 
 /// `check`.

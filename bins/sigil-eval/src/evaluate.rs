@@ -79,6 +79,7 @@ pub(crate) fn run(
     } else {
         print!("{}", markdown(&metrics));
     }
+    judging.finish()?;
     let name = if metrics.rates.contains_key("pass_rate") { "pass_rate" } else { "compile_rate" };
     let reached = metrics.rates.get(name).map_or(0.0, |estimate| estimate.value);
     match arguments.min_pass {

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use sigil_eval::EvalError;
+use sigil_queue::QueueError;
 
 /// The table at the end of `--help`.
 pub(crate) const TABLE: &str = "Exit codes:
@@ -12,6 +13,7 @@ pub(crate) const TABLE: &str = "Exit codes:
   4    wrong data: a sample, a task, too few samples for k
   5    the toolchain or the dependency set cannot be used
   6    a model, its generator or the run folder cannot be used
+  7    the queue cannot be used: its address, credentials or server
   8    no sandbox can be used, or it failed for too many samples
   9    fewer samples passed than --min-pass asks for
   10   `check` found own solutions that do not pass, or unlisted mutants that do
@@ -46,6 +48,12 @@ impl Failure {
     }
 }
 
+impl From<QueueError> for Failure {
+    fn from(error: QueueError) -> Self {
+        Self::new(7, &error, error.hint().map(str::to_owned))
+    }
+}
+
 impl From<EvalError> for Failure {
     fn from(error: EvalError) -> Self {
         let code = match &error {
@@ -55,6 +63,7 @@ impl From<EvalError> for Failure {
             | EvalError::TooFewSamples { .. }
             | EvalError::Compare(_)
             | EvalError::Queue(_) => 4,
+            EvalError::Carrier { .. } => 7,
             EvalError::Toolchain { .. }
             | EvalError::ToolchainRun(_)
             | EvalError::Dependencies { .. } => 5,

@@ -4,7 +4,8 @@
 
 use std::path::PathBuf;
 
-use sigil_eval::judge::{Job, Judge, Measurement, SampleResult, judge_all};
+use sigil_eval::judge::{Job, Measurement, SampleResult};
+use sigil_eval::queue::Judges;
 use sigil_eval::score::Protocol;
 
 use crate::bench;
@@ -20,7 +21,7 @@ pub(crate) type Judged = (SampleResult, Measurement);
 pub(crate) struct Judging<'a> {
     arguments: &'a JudgeArguments,
     stop: Stop,
-    judge: Judge,
+    judges: Box<dyn Judges>,
 }
 
 /// What came of some jobs.
@@ -44,18 +45,20 @@ impl Batch {
 impl<'a> Judging<'a> {
     /// What the arguments ask for.
     pub(crate) fn open(arguments: &'a JudgeArguments) -> Result<Self, Failure> {
-        Ok(Self { arguments, stop: Stop::listen()?, judge: bench::judge(arguments)? })
+        let stop = Stop::listen()?;
+        let judges = bench::judges(arguments, &stop)?;
+        Ok(Self { arguments, stop, judges })
     }
 
     /// Judges jobs with a line of progress on stderr.
     pub(crate) fn all(&self, jobs: &[Job<'_>], what: &'static str) -> Result<Batch, Failure> {
         let progress = Progress::new(self.arguments.quiet, jobs.len(), what);
+        let stop = &self.stop;
         let done = |_: &SampleResult| {
             progress.advance(1);
-            !self.stop.asked()
+            !stop.asked()
         };
-        let workers = bench::workers(self.arguments);
-        let judged = judge_all(&self.judge, jobs, &self.arguments.edition, workers, &done)?;
+        let judged = self.judges.judge_all(jobs, &self.arguments.edition, &done)?;
         progress.finish();
         let interrupted = (judged.len() < jobs.len() && self.stop.asked())
             .then(|| self.interrupted(judged.len(), jobs.len()));
@@ -64,6 +67,11 @@ impl<'a> Judging<'a> {
 
     fn interrupted(&self, judged: usize, of: usize) -> Failure {
         let hint = match &self.arguments.cache {
+            _ if self.arguments.queue.queue.is_some() => {
+                "the same command goes on: the queue keeps what is judged and what is not for 7 days; \
+                 `sigil-eval queue --clear` takes it away"
+                    .to_owned()
+            }
             Some(folder) => format!(
                 "the same command goes on: what is judged is in the cache `{}`",
                 folder.display()
@@ -75,16 +83,12 @@ impl<'a> Judging<'a> {
 
     /// Adds to a protocol who judged.
     pub(crate) fn describe(&self, protocol: Protocol) -> Result<Protocol, Failure> {
-        let identity = self.judge.identity()?;
-        let set = self.judge.dependencies().map_or("", |set| set.fingerprint());
-        Ok(Protocol {
-            lint_groups: self.judge.options().lint_groups.clone(),
-            rustc_version: identity.release().to_owned(),
-            clippy_version: identity.clippy.clone(),
-            sandbox: self.judge.sandbox()?,
-            dependencies: set.to_owned(),
-            ..protocol
-        })
+        Ok(self.judges.protocol(protocol)?)
+    }
+
+    /// All is written: whoever remembered results for this command need not any longer.
+    pub(crate) fn finish(&self) -> Result<(), Failure> {
+        Ok(self.judges.finish()?)
     }
 }
 

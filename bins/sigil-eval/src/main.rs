@@ -23,10 +23,12 @@ mod humaneval_report;
 mod judging;
 mod keep;
 mod progress;
+mod queue;
 mod stop;
 mod watch;
 mod watch_publish;
 mod watch_set;
+mod worker;
 
 use clap::{CommandFactory as _, Parser as _};
 
@@ -37,6 +39,8 @@ fn main() -> std::process::ExitCode {
         (Some(cli::Verb::Compare(compare)), _) => compare::run(&compare),
         (Some(cli::Verb::Deps(deps)), _) => deps::run(&deps),
         (Some(cli::Verb::Cache(cache)), _) => keep::run(&cache),
+        (Some(cli::Verb::Worker(worker)), _) => worker::run(&worker),
+        (Some(cli::Verb::Queue(queue)), _) => queue::run(&queue),
         (Some(cli::Verb::Humaneval(humaneval)), _) => humaneval::run(*humaneval),
         (Some(cli::Verb::Watch(watch)), _) => watch::run(&watch),
         (None, Some(samples)) => evaluate::run(&samples, &arguments.evaluate, &arguments.judge),

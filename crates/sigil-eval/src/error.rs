@@ -110,6 +110,14 @@ pub enum EvalError {
     /// What came from a queue, or should go to one, is not what it should be.
     #[error("{0}")]
     Queue(String),
+    /// The queue itself cannot be used. The message is that of the carrier.
+    #[error("{message}")]
+    Carrier {
+        /// What went wrong.
+        message: String,
+        /// What can be done.
+        hint: Option<String>,
+    },
     /// Two results cannot be compared.
     #[error("the results cannot be compared: {0}")]
     Compare(String),
@@ -130,6 +138,7 @@ impl EvalError {
             Self::TooFewSamples { .. } => {
                 Some("generate more samples, or ask for a smaller --k".to_owned())
             }
+            Self::Carrier { hint, .. } => hint.clone(),
             Self::Infra(infra) => infra.hint().map(str::to_owned),
             _ => None,
         }

@@ -120,10 +120,11 @@ impl Cell {
                 out.push_str(&format!("<meter max=\"1\" value=\"{share:.4}\"></meter>"));
             }
             Self::Interval { low, value, high, least, most } => {
-                let at = |value: f64| 2.0 + 196.0 * share(value, *least, *most);
+                // Room for the whole dot at both ends; the view box lets a narrow column scale, not crop.
+                let at = |value: f64| 5.0 + 190.0 * share(value, *least, *most);
                 out.push_str(&format!(
-                    "<svg width=\"200\" height=\"14\" role=\"img\" aria-hidden=\"true\">\
-                     <line class=\"axis\" x1=\"2\" y1=\"7\" x2=\"198\" y2=\"7\"/>\
+                    "<svg viewBox=\"0 0 200 14\" width=\"200\" height=\"14\" role=\"img\" aria-hidden=\"true\">\
+                     <line class=\"axis\" x1=\"5\" y1=\"7\" x2=\"195\" y2=\"7\"/>\
                      <line class=\"band\" x1=\"{:.1}\" y1=\"7\" x2=\"{:.1}\" y2=\"7\"/>\
                      <circle class=\"dot\" cx=\"{:.1}\" cy=\"7\" r=\"4\"/></svg>",
                     at(*low),

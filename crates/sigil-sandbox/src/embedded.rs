@@ -86,7 +86,7 @@ pub(crate) fn landlock_abi() -> Result<u32, Infra> {
 }
 
 /// A short digest of everything that decides what a program may do: helper, library and filters.
-pub(crate) fn policy_digest() -> String {
+pub fn policy_digest() -> String {
     static DIGEST: OnceLock<String> = OnceLock::new();
     DIGEST.get_or_init(make_digest).clone()
 }

@@ -71,6 +71,7 @@ pub use backend::{
 };
 pub use bubblewrap::Bubblewrap;
 pub use container::Container;
+pub use embedded::policy_digest;
 pub use error::{Infra, Refusal, Refused, Unavailable};
 pub use firejail::Firejail;
 pub use job::{Channel, InputFile, Job, Limits, OutputFile};

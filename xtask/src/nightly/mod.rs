@@ -23,6 +23,9 @@ pub(crate) struct Arguments {
     /// How often the training program is killed
     #[arg(long, default_value_t = 500)]
     kills: u32,
+    /// How often workers, server and coordinator of a queue are killed
+    #[arg(long, default_value_t = 300)]
+    queue_kills: u32,
     /// Seconds for each fuzz target
     #[arg(long, default_value_t = 600)]
     fuzz_seconds: u32,
@@ -90,10 +93,28 @@ fn stages(arguments: &Arguments) -> Vec<(&'static str, &'static str, Stage)> {
     let mut kills =
         cargo(&["test", "--release", "--locked", "--workspace", "--test", "train", "kill"]);
     kills.env("SIGIL_KILLS", arguments.kills.to_string());
+    let mut queue = cargo(&[
+        "test",
+        "--release",
+        "--locked",
+        "--workspace",
+        "--test",
+        "eval",
+        "queue::",
+        "--",
+        "--nocapture",
+    ]);
+    queue.env("SIGIL_QUEUE_KILLS", arguments.queue_kills.to_string());
+    queue.env("SIGIL_REQUIRE_NATS", "1");
     let mut lavapipe = Command::new(repository().join("tests/lavapipe/run"));
     lavapipe.current_dir(repository());
     vec![
         ("kills", "the training program killed at random moments", Stage::Command(kills)),
+        (
+            "queue",
+            "a queue whose workers, server and coordinator are killed",
+            Stage::Command(queue),
+        ),
         ("attacks", "every attack on every sandbox backend", Stage::Attacks),
         ("fuzz", "every fuzz target", Stage::Fuzz(arguments.fuzz_seconds)),
         ("lavapipe", "the CUDA kernels on a software GPU", Stage::Command(lavapipe)),

@@ -18,20 +18,42 @@ pub struct JudgeIdentity {
     pub clippy: String,
     /// The digest of the dependency set; empty without one.
     pub dependencies: String,
+    /// The digest of the sandbox's helper and filters.
+    pub policy: String,
     /// The version of the program that judges.
     pub program: String,
 }
 
 impl JudgeIdentity {
-    /// Its short name: 24 digits. Equal identities have equal tags on every machine.
-    pub fn tag(&self) -> String {
+    /// Its short name: 24 digits. Equal identities have equal tags on every machine. Those who take the
+    /// verdict of a sandbox without namespaces have another one than those who do not.
+    pub fn tag(&self, allow_reduced: bool) -> String {
         let key = Key::new("identity")
             .part(self.rustc.trim())
             .part(self.clippy.trim())
             .part(&self.dependencies)
+            .part(&self.policy)
             .part(&self.program)
+            .part(if allow_reduced { "any tier" } else { "full tier" })
             .part(&JudgeOptions::default().describe());
         key.finish()[..24].to_owned()
+    }
+
+    /// It in a line, for people who wonder why a worker does not take a job.
+    pub fn in_words(&self) -> String {
+        let line = |text: &str| text.lines().next().unwrap_or_default().to_owned();
+        let short = |text: &str| text.chars().take(12).collect::<String>();
+        let crates = match self.dependencies.as_str() {
+            "" => "no crates".to_owned(),
+            digest => format!("crates {}", short(digest)),
+        };
+        format!(
+            "{}, {}, {crates}, policy {}, sigil-eval {}",
+            line(&self.rustc),
+            line(&self.clippy),
+            short(&self.policy),
+            self.program
+        )
     }
 }
 
@@ -108,21 +130,25 @@ mod tests {
             rustc: "rustc 1.95.0\nhost: x\n".into(),
             clippy: "clippy 0.1.95".into(),
             dependencies: String::new(),
+            policy: "p".into(),
             program: "0.1.0".into(),
         };
-        assert_eq!(one.tag().len(), 24);
+        assert_eq!(one.tag(false).len(), 24);
         assert_eq!(
-            one.tag(),
-            JudgeIdentity { rustc: one.rustc.trim().into(), ..one.clone() }.tag()
+            one.tag(false),
+            JudgeIdentity { rustc: one.rustc.trim().into(), ..one.clone() }.tag(false)
         );
         for other in [
             JudgeIdentity { rustc: "rustc 1.94.0".into(), ..one.clone() },
             JudgeIdentity { clippy: "clippy 0.1.94".into(), ..one.clone() },
             JudgeIdentity { dependencies: "ab".into(), ..one.clone() },
+            JudgeIdentity { policy: "q".into(), ..one.clone() },
             JudgeIdentity { program: "0.2.0".into(), ..one.clone() },
         ] {
-            assert_ne!(one.tag(), other.tag());
+            assert_ne!(one.tag(false), other.tag(false));
+            assert_ne!(one.in_words(), other.in_words());
         }
+        assert_ne!(one.tag(false), one.tag(true));
     }
 
     #[test]

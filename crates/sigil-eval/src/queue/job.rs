@@ -9,8 +9,8 @@ use super::wire_task::WireTask;
 use crate::EvalError;
 use crate::task::{Sample, Task};
 
-/// Bytes of a job. Servers take messages of 1 MiB unless they are told otherwise.
-pub const MOST_JOB_BYTES: usize = 900 << 10;
+/// Bytes of a job. What is larger than a message of the queue travels in pieces.
+pub const MOST_JOB_BYTES: usize = 64 << 20;
 
 const SCHEMA: u32 = 1;
 
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn what_is_too_large_does_not_travel() {
         let error = job(&"x".repeat(MOST_JOB_BYTES), "").encode().expect_err("it is too large");
-        assert!(error.to_string().contains("a queue carries 921600"), "{error}");
+        assert!(error.to_string().contains("a queue carries 67108864"), "{error}");
         assert!(QueueJob::decode(&vec![b' '; MOST_JOB_BYTES + 1]).is_err());
     }
 

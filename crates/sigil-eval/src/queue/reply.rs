@@ -9,7 +9,7 @@ use crate::EvalError;
 use crate::judge::{Measurement, SampleResult};
 
 /// Bytes of a reply.
-pub const MOST_REPLY_BYTES: usize = 256 << 10;
+pub const MOST_REPLY_BYTES: usize = 900 << 10;
 
 const SCHEMA: u32 = 1;
 
@@ -22,22 +22,42 @@ pub struct QueueReply {
     pub key: String,
     /// The worker's sandbox, for the report.
     pub sandbox: String,
-    /// The result; the index is the coordinator's to set.
-    pub result: SampleResult,
-    /// What it cost there.
-    pub measurement: Measurement,
+    /// What came of it.
+    pub outcome: Outcome,
 }
 
+/// What came of a job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Outcome {
+    /// It was judged.
+    Judged {
+        /// The result; the index is the coordinator's to set.
+        result: Box<SampleResult>,
+        /// What it cost there.
+        measurement: Measurement,
+    },
+    /// Nothing can be said about it.
+    GaveUp {
+        /// Why.
+        why: String,
+    },
+}
+
+/// Characters of a reason.
+const MOST_OF_A_REASON: usize = 500;
+
 impl QueueReply {
-    /// A reply to the job of this name.
+    /// A verdict on the job of this name.
     pub fn new(key: &str, sandbox: &str, result: SampleResult, measurement: Measurement) -> Self {
-        Self {
-            schema: SCHEMA,
-            key: key.to_owned(),
-            sandbox: sandbox.to_owned(),
-            result,
-            measurement,
-        }
+        let outcome = Outcome::Judged { result: Box::new(result), measurement };
+        Self { schema: SCHEMA, key: key.to_owned(), sandbox: sandbox.to_owned(), outcome }
+    }
+
+    /// That nobody will judge the job of this name.
+    pub fn gave_up(key: &str, sandbox: &str, why: &str) -> Self {
+        let outcome = Outcome::GaveUp { why: why.chars().take(MOST_OF_A_REASON).collect() };
+        Self { schema: SCHEMA, key: key.to_owned(), sandbox: sandbox.to_owned(), outcome }
     }
 
     /// The reply as bytes. Messages are cut where they would make it too large.
@@ -48,9 +68,11 @@ impl QueueReply {
         }
         // Counts are bounded by the compiler's output, which is bounded; text is what can go.
         let mut short = self.clone();
-        short.result.message = short.result.message.chars().take(1000).collect();
-        if let Some(tests) = &mut short.result.tests {
-            tests.failed.truncate(100);
+        if let Outcome::Judged { result, .. } = &mut short.outcome {
+            result.message = result.message.chars().take(1000).collect();
+            if let Some(tests) = &mut result.tests {
+                tests.failed.truncate(100);
+            }
         }
         serde_json::to_vec(&short).expect("a reply is plain data")
     }
@@ -69,9 +91,11 @@ impl QueueReply {
         if reply.schema != SCHEMA {
             return Err(bad(format!("has layout {}, not {SCHEMA}", reply.schema)));
         }
-        let about =
-            reply.key == key && reply.result.task_id == task_id && reply.result.digest == digest;
-        if !about {
+        let about = match &reply.outcome {
+            Outcome::Judged { result, .. } => result.task_id == task_id && result.digest == digest,
+            Outcome::GaveUp { why } => why.chars().count() <= MOST_OF_A_REASON,
+        };
+        if reply.key != key || !about {
             return Err(bad("is about another program than the one asked about".to_owned()));
         }
         Ok(reply)
@@ -107,9 +131,19 @@ mod tests {
     }
 
     #[test]
+    fn giving_up_is_a_reply_too() {
+        let reply = QueueReply::gave_up("k", "native", &"x".repeat(9999));
+        let read = QueueReply::decode(&reply.encode(), "k", "t", "d").expect("it is a reply");
+        assert_eq!(read.outcome, Outcome::GaveUp { why: "x".repeat(MOST_OF_A_REASON) });
+    }
+
+    #[test]
     fn a_long_message_is_cut_so_that_the_reply_can_travel() {
         let mut long = reply();
-        long.result.message = "x".repeat(2 * MOST_REPLY_BYTES);
+        let Outcome::Judged { result, .. } = &mut long.outcome else {
+            unreachable!("it was judged")
+        };
+        result.message = "x".repeat(2 * MOST_REPLY_BYTES);
         assert!(long.encode().len() <= MOST_REPLY_BYTES);
     }
 

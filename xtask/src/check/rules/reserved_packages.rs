@@ -14,7 +14,7 @@ struct Reserved {
     why: &'static str,
 }
 
-const RESERVED: [Reserved; 3] = [
+const RESERVED: [Reserved; 4] = [
     Reserved {
         packages: &["burn", "burn-*", "cubecl", "cubecl-*", "cubek", "cubek-*"],
         users: &["sigil-kernels", "sigil-model", "sigil-qlora"],
@@ -24,6 +24,11 @@ const RESERVED: [Reserved; 3] = [
         packages: &["figment"],
         users: &["sigil-config"],
         why: "how settings are layered is the business of one crate",
+    },
+    Reserved {
+        packages: &["async-nats", "tokio", "tokio-*", "futures", "futures-*"],
+        users: &["sigil-queue"],
+        why: "waiting for a server is the business of one crate; everything else blocks",
     },
     Reserved {
         packages: &["anyhow", "eyre", "color-eyre"],
