@@ -23,6 +23,7 @@ fn wrong_prompts_are_never_replaced_by_others() {
     refused(&place, &["--prompts", &name], 4, &["other.yaml:2", "snippet"]);
     let name = place.file("none.json", "[]");
     refused(&place, &["--prompts", &name], 4, &["no prompts"]);
+    refused(&place, &["--only", "nobody"], 4, &["`nobody`", "the ids are "]);
     let long = place.file("long.json", &format!("[\"{}\"]", "fn f() {} ".repeat(2000)));
     refused(&place, &["--prompts", &long], 4, &["1024 positions"]);
 }

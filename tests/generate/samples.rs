@@ -53,7 +53,17 @@ fn a_sample_does_not_depend_on_its_batch_or_on_the_threads() {
     let held_in_four_bits = run(&["--precision", "nf4"]);
     assert_ne!(held_in_four_bits[0]["model"], together[0]["model"]);
 
-    // One sample alone, by its prompt, number and seed.
+    // One row of the file alone, by its id and number; the digest of the settings is the same.
+    let alone = run(&["--only", "b", "--sample", "2", "--batch", "7"]);
+    let row = together.iter().find(|row| row["id"] == "b" && row["sample"] == 2);
+    assert_eq!(alone, [row.expect("it was made").clone()]);
+    // Without -n, which the number implies: drawn, as one of several.
+    let arguments = [&common[..2], &common[4..], &["--only", "3", "--sample", "3"]].concat();
+    let (stdout, stderr, code) = place.run(&arguments);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert_eq!(sorted(&stdout), together[7..8]);
+
+    // One prompt alone, outside of its file.
     let alone = ["--prompt", "fn main() {", "-n", "4", "--max-new-tokens", "40", "--top-k", "30"];
     let (stdout, _, _) = place.run(&alone);
     let texts = |rows: &[serde_json::Value]| -> Vec<_> {

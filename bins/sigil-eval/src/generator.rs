@@ -36,6 +36,10 @@ pub(crate) struct Made {
     pub(crate) model: String,
     /// Digest of the settings of sampling.
     pub(crate) settings: String,
+    /// What it computed on.
+    pub(crate) device: String,
+    /// Threads of its processor.
+    pub(crate) threads: usize,
 }
 
 impl Generator {

@@ -18,6 +18,7 @@ use sigil_eval::task::Sample;
 use crate::assess::{Assessor, samples};
 use crate::cli::JudgeArguments;
 use crate::contest::{Contestant, Models};
+use crate::environment;
 use crate::exit::Failure;
 use crate::generation::{Count, Generation, tasks_and_questions, write_questions};
 use crate::generator::{Generator, Made};
@@ -247,11 +248,11 @@ fn about(
             let Entry { contestant, made, .. } = entry;
             let model = json!({
                 "model": contestant.label, "digest": made.model, "settings_digest": made.settings,
+                "device": made.device, "threads": made.threads,
             });
             (contestant.role.to_owned(), model)
         })
         .collect();
-    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let generation = &arguments.generation;
     Ok(json!({
         "benchmark": {
@@ -272,11 +273,8 @@ fn about(
         "versions": {
             "sigil-eval": env!("CARGO_PKG_VERSION"), "generator": generator.version,
         },
-        "machine": {
-            "os": std::env::consts::OS, "architecture": std::env::consts::ARCH,
-            "kernel": kernel.trim(),
-            "processors": std::thread::available_parallelism().map_or(0, usize::from),
-        },
+        "called": environment::call(),
+        "machine": environment::machine(),
     }))
 }
 

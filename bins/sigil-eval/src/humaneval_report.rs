@@ -48,6 +48,12 @@ pub(crate) fn markdown(report: &Value, entries: &[Entry], judged: &[Judged]) -> 
         ("chat template", "/about/prompt/chat_template"),
         ("generator", "/about/versions/generator"),
         ("contamination of the base", "/about/contamination/base"),
+        ("time", "/about/called/time"),
+        ("command", "/about/called/command"),
+        ("processor", "/about/machine/processor"),
+        ("processors", "/about/machine/processors"),
+        ("memory in bytes", "/about/machine/memory_bytes"),
+        ("system", "/about/machine/system"),
     ] {
         let value = report.pointer(pointer).unwrap_or(&Value::Null);
         let value = match value {
@@ -60,7 +66,8 @@ pub(crate) fn markdown(report: &Value, entries: &[Entry], judged: &[Judged]) -> 
     for entry in entries {
         let (role, label) = (entry.contestant.role, quoted(&entry.contestant.label));
         let digest: String = entry.made.model.chars().take(16).collect();
-        let _ = writeln!(text, "- {role}: {label}, digest {digest}");
+        let device = quoted(&entry.made.device);
+        let _ = writeln!(text, "- {role}: {label}, digest {digest}, on {device}");
     }
     if let Some(metrics) = judged.first().and_then(|judged| judged.metrics.first()) {
         let protocol = &metrics.protocol;

@@ -14,6 +14,7 @@ mod cli;
 mod compare;
 mod contest;
 mod deps;
+mod environment;
 mod evaluate;
 mod exit;
 mod generation;

@@ -3,8 +3,8 @@
 //!
 //! This file decides which set is next and when to end; `watch_set.rs` evaluates one set,
 //! `watch_publish.rs` writes what was found into the run. Nothing here slows the training: the watcher
-//! and its children run at a low priority, and on the training's own device at most for a share of the
-//! time.
+//! and its children run at a priority that leaves them a share of the cores the training wants, and on
+//! the training's own accelerator they work at most for that share of the time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, TryLockError};
@@ -25,8 +25,8 @@ use crate::watch_set::{Evaluator, Found, is_done};
 
 /// The folder of the evaluations in a run.
 pub(crate) const EVALUATIONS: &str = "evaluations";
-/// What the watcher adds to its `nice` value.
-const NICENESS: i32 = 10;
+/// The largest `nice` value of Linux.
+const NICEST: i32 = 19;
 
 /// `watch`.
 #[derive(Debug, Args)]
@@ -65,7 +65,8 @@ pub(crate) struct Watch {
     /// Device of the generator: cpu, auto, cuda:0
     #[arg(long, default_value = "cpu")]
     pub(crate) device: String,
-    /// On the training's own device: the most of its time that generating may take
+    /// The most of the training's time that evaluation may take, by priority on the CPU and by waiting
+    /// on the training's own accelerator
     #[arg(long, value_name = "SHARE", default_value_t = 0.05, value_parser = share)]
     pub(crate) eval_share: f64,
     /// Judge all sets of a run that has ended, not its newest alone
@@ -104,7 +105,9 @@ pub(crate) fn run(arguments: &Watch) -> Result<ExitCode, Failure> {
         return Err(Failure::new(2, message, Some("raise -n, or lower --k".to_owned())));
     }
     // Inherited by every thread and child from here on. Where it is not allowed, nothing is lost.
-    let _as_it_was = rustix::process::setpriority_process(None, NICENESS);
+    let own = rustix::process::getpriority_process(None).unwrap_or_default();
+    let nice = (own + niceness(arguments.eval_share)).min(NICEST);
+    let _as_it_was = rustix::process::setpriority_process(None, nice);
     let stop = Stop::listen()?;
     let view = RunView::open(&arguments.run).map_err(of_run)?;
     let folder = arguments.run.join(EVALUATIONS);
@@ -330,6 +333,17 @@ fn within(limit: f64, elapsed: Duration, spent: Duration, last: Duration) -> boo
     (spent + last).as_secs_f64() <= limit * (elapsed + last).as_secs_f64()
 }
 
+/// What is added to the `nice` value, so that the scheduler gives this program no more than `share` of
+/// a core that the training wants too.
+///
+/// Linux weighs a thread by 1024 / 1.25ⁿ (`sched_prio_to_weight` in its `kernel/sched/core.c`), and n
+/// counts from the training's own value, which this program has as well when the training started it.
+fn niceness(share: f64) -> i32 {
+    let others_weight = 1.0 / share.clamp(1e-9, 0.5) - 1.0;
+    let steps = others_weight.ln() / 1.25f64.ln();
+    (steps.ceil() as i32).clamp(0, NICEST)
+}
+
 /// The device that the run's settings name.
 fn training_device(run: &Path) -> String {
     let text = std::fs::read_to_string(run.join("config.toml")).unwrap_or_default();
@@ -361,6 +375,25 @@ mod tests {
         assert!(within(0.05, secs(390), secs(10), secs(10)));
         assert!(!within(0.0, secs(1_000_000), secs(1), secs(1)));
         assert!(within(1.0, secs(1), secs(1), secs(1)));
+    }
+
+    #[test]
+    fn the_scheduler_gives_no_more_than_the_share() {
+        // The kernel's own table of weights, from nice 0 on.
+        let weights = [
+            1024, 820, 655, 526, 423, 335, 272, 215, 172, 137, 110, 87, 70, 56, 45, 36, 29, 23, 18,
+            15,
+        ];
+        let given = |nice: i32| {
+            let weight = f64::from(weights[usize::try_from(nice).expect("not negative")]);
+            weight / (1024.0 + weight)
+        };
+        for share in [0.02, 0.05, 0.1, 0.3, 0.45] {
+            let nice = niceness(share);
+            assert!(given(nice) <= share * 1.01, "{share}: nice {nice} gives {}", given(nice));
+            assert!(given(nice - 1) > share, "{share}: nice {} would do", nice - 1);
+        }
+        assert_eq!((niceness(0.0), niceness(0.05), niceness(1.0)), (NICEST, 14, 0));
     }
 
     #[test]

@@ -29,6 +29,12 @@ pub(crate) struct Arguments {
     /// Samples for every prompt
     #[arg(short, long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) n: u32,
+    /// Answer only the prompt of this id; may be given again
+    #[arg(long, value_name = "ID")]
+    pub(crate) only: Vec<String>,
+    /// Make only the sample of this number of each prompt, from 0; may be given again
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) sample: Vec<u32>,
     /// File for the samples, one JSON object a line; samples that are in it are not made again
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,

@@ -14,6 +14,21 @@ pub(crate) enum Chosen {
     Cuda(usize),
 }
 
+impl Chosen {
+    /// What is said of it in reports.
+    pub(crate) fn describe(self, places: &Places) -> String {
+        let Self::Cuda(index) = self else { return "cpu".to_owned() };
+        let devices = probe_cuda(places.cuda_path.as_deref()).unwrap_or_default();
+        match devices.get(index) {
+            Some(device) => {
+                let (major, minor) = device.driver_version;
+                format!("cuda:{index}, {}, driver for CUDA {major}.{minor}", device.name)
+            }
+            None => format!("cuda:{index}"),
+        }
+    }
+}
+
 /// Chooses by the name; `auto` falls back to the CPU.
 pub(crate) fn choose(name: &str, places: &Places) -> Result<Chosen, Failure> {
     let cuda_path = places.cuda_path.as_deref();

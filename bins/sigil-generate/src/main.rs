@@ -21,6 +21,7 @@ mod progress;
 mod prompt_tokens;
 mod prompts;
 mod samples;
+mod selection;
 mod yaml;
 
 use clap::Parser as _;

@@ -13,7 +13,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::exit::Failure;
+use crate::{exit::Failure, plain::is_obeyed};
 
 /// One sample.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,9 +41,19 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// The line in a file, with its end.
+    /// The line in a file, with its end. It may be shown on a terminal, so that characters which JSON
+    /// does not make one write as escapes but a terminal would obey are escaped too.
     pub(crate) fn line(&self) -> String {
-        let mut line = serde_json::to_string(self).expect("texts and numbers serialize");
+        let json = serde_json::to_string(self).expect("texts and numbers serialize");
+        let mut line = String::with_capacity(json.len() + 1);
+        for c in json.chars() {
+            if is_obeyed(c) {
+                // All of them have four digits or fewer, and stand inside of texts.
+                line.push_str(&format!("\\u{:04x}", u32::from(c)));
+            } else {
+                line.push(c);
+            }
+        }
         line.push('\n');
         line
     }
@@ -157,6 +167,15 @@ mod tests {
             model: "m".to_owned(),
             settings: "s".to_owned(),
         }
+    }
+
+    #[test]
+    fn a_line_on_a_terminal_only_shows() {
+        let text = "\u{1b}[31m\u{9b}2J\u{7f}a\u{202e}é".to_owned();
+        let line = Row { text: text.clone(), ..row(0) }.line();
+        assert!(line.contains(r"\u001b[31m\u009b2J\u007fa\u202eé"), "{line}");
+        let read: Row = serde_json::from_str(&line).expect("it is JSON");
+        assert_eq!(read.text, text);
     }
 
     #[test]

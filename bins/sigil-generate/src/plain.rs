@@ -1,7 +1,7 @@
 //! Generated text on a terminal: what it says, not what it does.
 //!
 //! A model may write anything, terminal escapes included, and a terminal obeys them. Files get the
-//! text as it is; JSON escapes it.
+//! text as it is, in JSON whose strings escape such characters (`output.rs`).
 
 /// The text without control characters (other than line breaks and tabs), escape sequences removed
 /// whole, and without the characters that reorder the text around them.
@@ -24,12 +24,16 @@ pub(crate) fn plain(text: &str) -> String {
                 _ => {}
             },
             '\u{9b}' => while rest.next().is_some_and(|c| !('@'..='~').contains(&c)) {},
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
-            c if c.is_control() => {}
+            c if is_obeyed(c) => {}
             c => shown.push(c),
         }
     }
     shown
+}
+
+/// Whether a terminal may do something at this character: controls, and what reorders text.
+pub(crate) fn is_obeyed(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

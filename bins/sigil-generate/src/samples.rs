@@ -28,6 +28,7 @@ use crate::{
     progress::Progress,
     prompt_tokens::{self, PromptSettings},
     prompts::{self, Prompt},
+    selection::Selection,
 };
 
 /// Longest sample where none is asked for.
@@ -42,13 +43,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         [] => prompts::read(&arguments.prompts)?,
         texts => prompts::of_arguments(texts),
     };
-    let sampling = sampling(&arguments.sampling, arguments.n > 1);
+    let selection = Selection::new(arguments, &prompts)?;
+    let sampling = sampling(&arguments.sampling, selection.n > 1);
     sampling.check()?;
     let chosen = device::choose(&arguments.model.device, &places)?;
     let folders = model::find(&arguments.model, &places)?;
     eprintln!("model: {}", folders.label);
     let described = load::describe(&folders, &arguments.model)?;
-    let job = Job::new(arguments, prompts, sampling, &folders, &described, stop)?;
+    let device = chosen.describe(&places);
+    let job =
+        Job::new(arguments, prompts, selection, sampling, &folders, &described, device, stop)?;
     match chosen {
         Chosen::Cpu => job.run::<Cpu>(&Default::default(), DType::F32),
         Chosen::Cuda(index) => job.run::<Gpu>(&CudaDevice::new(index), DType::BF16),
@@ -91,6 +95,7 @@ struct Job<'a> {
     folders: &'a ModelFolders,
     described: &'a Described,
     prompts: Vec<Prompt>,
+    selection: Selection,
     /// Of the prompts, in their order.
     tokens: Vec<Vec<u32>>,
     sampling: Sampling,
@@ -99,6 +104,8 @@ struct Job<'a> {
     capacity: usize,
     model_digest: String,
     settings_digest: String,
+    /// What is computed on, for the report.
+    device: String,
     stop: Arc<AtomicBool>,
 }
 
@@ -106,9 +113,11 @@ impl<'a> Job<'a> {
     fn new(
         arguments: &'a Arguments,
         prompts: Vec<Prompt>,
+        selection: Selection,
         sampling: Sampling,
         folders: &'a ModelFolders,
         described: &'a Described,
+        device: String,
         stop: Arc<AtomicBool>,
     ) -> Result<Self, Failure> {
         let wanted = &arguments.sampling;
@@ -141,6 +150,7 @@ impl<'a> Job<'a> {
             folders,
             described,
             prompts,
+            selection,
             tokens,
             sampling,
             max_new_tokens,
@@ -148,6 +158,7 @@ impl<'a> Job<'a> {
             capacity,
             model_digest: load::with_positions(described, capacity),
             settings_digest: Digest::of(settings.as_bytes()).to_string(),
+            device,
             stop,
         })
     }
@@ -168,8 +179,9 @@ impl<'a> Job<'a> {
             }
             None => Default::default(),
         };
-        let wanted: Vec<(usize, u32)> = (0..self.prompts.len())
-            .flat_map(|prompt| (0..self.arguments.n).map(move |sample| (prompt, sample)))
+        let wanted: Vec<(usize, u32)> = self
+            .selection
+            .samples()
             .filter(|(prompt, sample)| !done.contains(&(self.prompts[*prompt].id.clone(), *sample)))
             .collect();
         if !done.is_empty() {
@@ -252,6 +264,8 @@ impl<'a> Job<'a> {
                 "tokens_per_second": speed,
                 "model": self.model_digest,
                 "settings": self.settings_digest,
+                "device": self.device,
+                "threads": rayon::current_num_threads(),
                 "output": path,
             });
             println!("{report}");

@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use super::report::{Figures, Report, Row};
 use super::side::{Hello, Round, Side};
@@ -13,6 +14,10 @@ use super::worker::{self, Work};
 const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/peers/bench_generate.py");
 /// Sequences at the same time.
 const BATCHES: [usize; 4] = [1, 8, 32, 128];
+
+/// Quiet before every round. The threads of a side whose turn has ended may go on asking for work
+/// (those of GCC's OpenMP, which PyTorch has, for milliseconds) on cores that the other is timed on.
+const PAUSE_MILLIS: u32 = 100;
 
 /// Flags of `cargo xtask bench-generate`.
 #[derive(clap::Args)]
@@ -35,6 +40,9 @@ pub(crate) struct Arguments {
     /// Timed rounds of each side at each batch size
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
+    /// Milliseconds of quiet before each round
+    #[arg(long, default_value_t = PAUSE_MILLIS)]
+    pause_millis: u32,
     /// Threads of each side
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: u32,
@@ -76,8 +84,11 @@ pub(crate) fn run(arguments: &Arguments) -> miette::Result<()> {
     let mut rows = vec![];
     for batch in BATCHES {
         let (mut our_rounds, mut peer_rounds): (Vec<Round>, Vec<Round>) = (vec![], vec![]);
+        let pause = Duration::from_millis(u64::from(arguments.pause_millis));
         for round in 0..=arguments.rounds {
+            std::thread::sleep(pause);
             let own = ours.round(batch)?;
+            std::thread::sleep(pause);
             let others = peer.as_mut().map(|peer| peer.round(batch)).transpose()?;
             // The first round of each warms up.
             if round > 0 {
@@ -95,6 +106,7 @@ pub(crate) fn run(arguments: &Arguments) -> miette::Result<()> {
         prompt_tokens: arguments.prompt_tokens as usize,
         new_tokens: arguments.new_tokens as usize,
         rounds: arguments.rounds as usize,
+        pause_millis: arguments.pause_millis,
         load_average: [before, load_average()],
         ours: hello.implementation,
         peer: peer_name,

@@ -50,6 +50,8 @@ pub(crate) struct Report {
     pub(crate) prompt_tokens: usize,
     pub(crate) new_tokens: usize,
     pub(crate) rounds: usize,
+    /// Quiet before each round.
+    pub(crate) pause_millis: u32,
     /// One-minute load average before and after, where Linux tells it.
     pub(crate) load_average: [Option<f64>; 2],
     pub(crate) ours: String,
@@ -65,8 +67,8 @@ impl Report {
         let mut text = format!(
             "{} ({}), prompts of {} tokens, {} new tokens, greedy, f32, {} threads, median of {} \
              rounds; load average {} before, {} after\nours: {}; peer: {}\n\n\
-             batch   prompt tok/s        decode tok/s               peak MiB\n\
-             {:8}    ours     peer       ours     peer   ratio    ours    peer\n",
+             batch   prompt tok/s                decode tok/s               peak MiB\n\
+             {:8}    ours     peer   ratio       ours     peer   ratio    ours    peer\n",
             self.model,
             self.precision,
             self.prompt_tokens,
@@ -85,9 +87,13 @@ impl Report {
                 |of: &dyn Fn(&Figures) -> String| peer.as_ref().map_or("-".to_owned(), of);
             writeln!(
                 text,
-                "{batch:5} {:10.0} {:>8} {:10.0} {:>8} {:>7} {:7} {:>7}",
+                "{batch:5} {:10.0} {:>8} {:>7} {:10.0} {:>8} {:>7} {:7} {:>7}",
                 ours.prompt_tokens_per_second,
                 of_peer(&|p| format!("{:.0}", p.prompt_tokens_per_second)),
+                of_peer(&|p| format!(
+                    "{:.1}",
+                    ours.prompt_tokens_per_second / p.prompt_tokens_per_second
+                )),
                 ours.decode_tokens_per_second,
                 of_peer(&|p| format!("{:.0}", p.decode_tokens_per_second)),
                 of_peer(&|p| format!(
