@@ -11,7 +11,7 @@ use crate::scale::Scale;
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 300.0;
 const LEFT: f64 = 64.0;
-const RIGHT: f64 = 12.0;
+const RIGHT: f64 = 22.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 40.0;
 
@@ -54,7 +54,7 @@ impl LineChart {
         };
         let x_at = |x: f64| LEFT + (WIDTH - LEFT - RIGHT) * x_scale.place(x);
         let y_at = |y: f64| HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * y_scale.place(y);
-        out.push_str("<h3>");
+        out.push_str("<figure><h3>");
         push_text(out, &self.title);
         let legend_height = 18.0 * self.series.len() as f64;
         let _ = write!(
@@ -120,7 +120,7 @@ impl LineChart {
             push_text(out, &series.name);
             out.push_str("</text>\n");
         }
-        out.push_str("</svg>\n");
+        out.push_str("</svg></figure>\n");
     }
 }
 
@@ -160,6 +160,6 @@ mod tests {
             .nth(1)
             .and_then(|rest| rest.split('"').next())
             .expect("there is a line");
-        assert!(line.starts_with("64.0,260.0 ") && line.trim().ends_with("748.0,10.0"), "{line}");
+        assert!(line.starts_with("64.0,260.0 ") && line.trim().ends_with("738.0,10.0"), "{line}");
     }
 }

@@ -12,7 +12,7 @@ const BEGIN: &str = "<!-- begin: settings -->\n";
 const END: &str = "<!-- end: settings -->";
 
 /// Every key of the predecessor's schema and those that its programs read besides: the key, its default
-/// there, and a value that the schema takes where the default is none.
+/// there, and a value that the schema takes, with what the rules want beside it.
 const KEYS: &[(&str, &str, &str)] = &[
     ("model_name", "has to be set", "a/b"),
     ("max_seq_len", "4096", "4096"),
@@ -30,7 +30,7 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("dataset.idiomatic_quality_ratio", "2.0", "2.0"),
     ("dataset.shuffle_seed", "not set", "42"),
     ("dataset.interleave_mode", "\"sequential\"", "sequential"),
-    ("dataset.dataset_weights", "not set", "{a/b: 1.0}"),
+    ("dataset.dataset_weights", "not set", "{a/b: 1.0}, names: a/b, interleave_mode: weighted"),
     ("dataset.task_weights", "not set", "{code_generation: 2.5}"),
     ("dataset.cache_dir", "not set", "cache"),
     ("lora.r", "16", "16"),
@@ -82,9 +82,6 @@ fn row(key: &str, there: &str, sample: &str, defaults: &toml::Value) -> String {
             let _ = writeln!(file, "{key}: {sample}");
         }
     }
-    // Some values want another beside them, which the rules of the settings say.
-    file = file
-        .replace("load_best_model_at_end: false", "load_best_model_at_end: false, num_steps: 5000");
     let loaded = match Layers::new().file("old.yml", file.as_str()).load() {
         Ok(loaded) => loaded,
         Err(errors) => panic!("{key} is not accepted:\n{errors}"),
