@@ -148,11 +148,16 @@ fn runs_are_ranked_by_the_samples_that_pass() {
         .replace("[1e-3, 2e-3, 4e-3, 8e-3]", "[10.0, 1e-5]")
         .replace("[set]", &format!("[set]\n\"model.name\" = \"{}\"", base.display()));
     fs::write(folder.join("judged.toml"), text).expect("written");
-    let output = command(folder, &["judged.toml", "--json"])
-        // The judge looks for the compiler.
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .output()
-        .expect("it starts");
+    // The judge needs a compiler, which rustup finds through these.
+    let of_user = |name: &str| std::env::var_os(name);
+    let home = of_user("HOME").unwrap_or_default();
+    let rustup = of_user("RUSTUP_HOME").unwrap_or_else(|| Path::new(&home).join(".rustup").into());
+    let mut judged = command(folder, &["judged.toml", "--json"]);
+    judged.env("PATH", of_user("PATH").unwrap_or_default()).env("RUSTUP_HOME", rustup);
+    if let Some(toolchain) = of_user("RUSTUP_TOOLCHAIN") {
+        judged.env("RUSTUP_TOOLCHAIN", toolchain);
+    }
+    let output = judged.output().expect("it starts");
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let results: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(results["rank_by"], "pass_rate");
