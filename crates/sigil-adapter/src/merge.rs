@@ -209,23 +209,3 @@ pub fn copy_companions(
 fn pretty(value: &Value) -> String {
     serde_json::to_string_pretty(value).expect("a value of strings and numbers serializes") + "\n"
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_does_not_fit_on_the_disk_is_told_before_anything_is_written() {
-        let folder = tempfile::tempdir().expect("a folder");
-        // The space is that of the nearest folder that is there.
-        let target = folder.path().join("not/yet/there");
-        check_space(&target, 1).expect("a byte fits");
-        for needed in [free_space(folder.path()).expect("known").saturating_mul(2), u64::MAX] {
-            let error = check_space(&target, needed).expect_err("it cannot fit");
-            let AdapterError::NoSpace { path, .. } = &error else { panic!("{error}") };
-            assert_eq!(path, folder.path());
-            assert!(error.hint().is_some_and(|hint| hint.contains("another disk")), "{error}");
-        }
-        assert!(!folder.path().join("not").exists(), "nothing is made");
-    }
-}
