@@ -6,7 +6,7 @@
     wandb sync wandb/offline-run-…                                       # and sends that later
 
 Every row of `metrics.jsonl` becomes one `log` at its step; judged rows of `evaluations.jsonl` follow as
-`judged/…` over an axis of their own, since they come later than the steps they belong to. The settings go
+`judge/…` over an axis of their own, since they come later than the steps they belong to. The settings go
 along as the run's config. The run's id is made of its folder's record, so that sending again after more
 training goes on in the same run. With `--offline` the file that would be sent is read back with the
 package's own messages, and every value has to be in it.
@@ -23,7 +23,7 @@ import tomllib
 
 import wandb
 
-AXIS = "judged/step"
+AXIS = "judge/step"
 
 
 def rows(path):
@@ -39,7 +39,9 @@ def rows(path):
 
 
 def numbers(row):
-    return {k: v for k, v in row.items() if isinstance(v, (int, float)) and k != "step"}
+    values = {k: v for k, v in row.items() if isinstance(v, (int, float)) and k != "step"}
+    # Rates of judged samples, and whatever else has a name of its own.
+    return values | row.get("extra", {})
 
 
 def records(path):
@@ -91,7 +93,7 @@ def main():
         config=tomllib.loads(config.read_text()) if config.is_file() else {},
         settings=wandb.Settings(x_disable_stats=True, x_disable_meta=True, console="off"),
     )
-    run.define_metric("judged/*", step_metric=AXIS)
+    run.define_metric("judge/*", step_metric=AXIS)
     trained = rows(arguments.run / "metrics.jsonl")
     judged = rows(arguments.run / "evaluations.jsonl")
     steps = {}
@@ -101,7 +103,7 @@ def main():
     for step, values in sorted(steps.items()):
         run.log(values, step=step)
     for place, row in enumerate(judged, max(steps, default=0) + 1):
-        run.log({AXIS: row["step"]} | {f"judged/{k}": v for k, v in numbers(row).items()}, step=place)
+        run.log({AXIS: row["step"]} | numbers(row), step=place)
     folder = pathlib.Path(run.dir).parent
     run.finish()
     # The package's own process writes the file; it has ended after this.
@@ -114,7 +116,9 @@ def main():
         for step, values in steps.items():
             for key, value in values.items():
                 assert same(there[step][key], value), (step, key, value, there[step].get(key))
-        assert sum(AXIS in entry for entry in history) == len(judged)
+        for place, row in enumerate(judged, max(steps, default=0) + 1):
+            for key, value in numbers(row).items():
+                assert same(there[place][key], value), (row["step"], key, value)
         print(f"read back: all values are in {folder}")
 
 

@@ -18,6 +18,9 @@ const BOTTOM: f64 = 40.0;
 /// Points beyond this number are thinned: a page is looked at, not computed with.
 const MOST_POINTS: usize = 2000;
 
+/// Points up to this number are marked.
+const MOST_MARKS: usize = 40;
+
 const DASHES: [&str; 6] = ["none", "7 3", "2 3", "9 3 2 3", "12 4", "4 2"];
 
 /// A line of a chart.
@@ -108,6 +111,17 @@ impl LineChart {
                     let _ = write!(out, "{:.1},{:.1} ", x_at(*x), y_at(*y));
                 }
                 out.push_str("\"/>\n");
+                // Few points are marked: one alone makes no line, and between two there was nothing.
+                let marked = if run.len() <= MOST_MARKS { run } else { &[] };
+                for (x, y) in marked {
+                    let _ = writeln!(
+                        out,
+                        "<circle class=\"line s{}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"2.5\"/>",
+                        index % 6,
+                        x_at(*x),
+                        y_at(*y)
+                    );
+                }
             }
             let at = HEIGHT + 18.0 * index as f64 + 4.0;
             let _ = write!(
@@ -142,6 +156,14 @@ mod tests {
         let out = drawn(&[(0.0, 1.0), (1.0, 2.0), (2.0, f64::NAN), (3.0, 1.0)]);
         assert_eq!(out.matches("<polyline").count(), 2, "{out}");
         assert!(!out.contains("NaN"), "{out}");
+    }
+
+    #[test]
+    fn a_single_point_is_seen() {
+        let out = drawn(&[(150.0, 0.25)]);
+        assert_eq!(out.matches("<circle").count(), 1, "{out}");
+        let many: Vec<(f64, f64)> = (0..100).map(|i| (f64::from(i), 1.0)).collect();
+        assert!(!drawn(&many).contains("<circle"));
     }
 
     #[test]
