@@ -94,3 +94,16 @@ fn a_folder_that_is_not_there_is_a_sentence_with_advice() {
     }
     assert!(!place.path().join("m").exists(), "nothing is written");
 }
+
+#[test]
+fn names_with_spaces_are_names() {
+    let place = Workplace::new();
+    place.run_folder("my first run", "qwen3", &[10]);
+    assert!(place.well(&["inspect", "my first run"]).contains("step-00000010"));
+    let base = text(&fixture("qwen3", "base"));
+    place.well(&["merge", "my first run", "--base", &base, "--output", "a whole model"]);
+    assert!(place.path().join("a whole model/model.safetensors").is_file());
+    let page = place.well(&["report", "my first run", "--output", "the page.html"]);
+    assert_eq!(page.trim(), "the page.html");
+    assert!(place.path().join("the page.html").is_file());
+}

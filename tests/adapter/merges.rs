@@ -1,6 +1,8 @@
 //! `merge`: every family, checked by the program itself and again here, weight by weight.
 
 use serde_json::Value;
+use sigil_adapter::AdapterError;
+use sigil_adapter::merge::check_space;
 use sigil_weights::peft::resolve_targets;
 use sigil_weights::{Adapter, DecoderConfig, Dtype, WeightFiles};
 
@@ -159,4 +161,20 @@ fn what_cannot_be_merged_is_told_and_leaves_nothing() {
         .map(|entry| entry.expect("read").file_name())
         .collect();
     assert_eq!(names, ["there"], "nothing is left");
+}
+
+#[test]
+fn what_does_not_fit_on_the_disk_is_told_before_anything_is_written() {
+    let place = Workplace::new();
+    // The space is that of the nearest folder that is there.
+    let target = place.path().join("not/yet/there");
+    check_space(&target, 1).expect("a byte fits");
+    let free = sigil_run::free_space(place.path()).expect("known");
+    for needed in [free.saturating_mul(2), u64::MAX] {
+        let error = check_space(&target, needed).expect_err("it cannot fit");
+        let AdapterError::NoSpace { path, .. } = &error else { panic!("{error}") };
+        assert_eq!(path, place.path());
+        assert!(error.hint().is_some_and(|hint| hint.contains("another disk")), "{error}");
+    }
+    assert!(!place.path().join("not").exists(), "nothing is made");
 }

@@ -116,6 +116,37 @@ fn all_sets_go_into_folders_and_the_newest_to_the_top() {
 }
 
 #[test]
+fn a_card_with_results_reaches_the_hub_and_an_edited_one_can_stay() {
+    let place = Workplace::new();
+    let run = place.run_folder("run", "qwen3", &[10]);
+    let metrics = "{\"protocol\": {\"benchmark\": \"humaneval-rust\"}, \"pass_at\": {\"1\": \
+                   {\"value\": 0.375}}}";
+    std::fs::write(place.path().join("metrics.json"), metrics).expect("written");
+    place.well(&["card", "run", "--results", "metrics.json"]);
+    let hub = UploadHub::start(None);
+    let card = || match &hub.files()["README.md"] {
+        Stored::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        large => panic!("a card is a small file: {large:?}"),
+    };
+    // The first push sends the card even so: there is none to keep.
+    for _ in 0..2 {
+        let output = push(&place, &hub, &["run", "--keep-card"]);
+        assert!(output.status.success(), "{}", said(&output));
+        assert!(card().contains("value: 0.375"), "{}", card());
+    }
+    // The card here changes; what is on the Hub counts as somebody's own words.
+    let set = run.join("checkpoints/step-00000010");
+    std::fs::write(place.path().join("metrics.json"), metrics.replace("0.375", "0.5"))
+        .expect("written");
+    place.well(&["card", "run", "--results", "metrics.json"]);
+    assert!(push(&place, &hub, &["run", "--keep-card"]).status.success());
+    assert!(card().contains("value: 0.375"), "{}", card());
+    assert!(push(&place, &hub, &["run"]).status.success());
+    assert_eq!(card(), std::fs::read_to_string(set.join("README.md")).expect("there"));
+    assert!(card().contains("value: 0.5"), "{}", card());
+}
+
+#[test]
 fn a_wrong_name_and_a_hub_that_is_away_are_told() {
     let place = Workplace::new();
     let adapter = fixture("llama3", "adapter").display().to_string();

@@ -9,7 +9,13 @@ fn the_reference_of_the_command_is_current() {
         program: env!("CARGO_BIN_EXE_sigil-expert"),
         test: "expert",
         besides: "What it does is in [guides/expert.md](../guides/expert.md).",
-        commands: &[&["run"], &["tasks"], &["tasks", "train"], &["tasks", "check"]],
+        commands: &[
+            &["run"],
+            &["tasks"],
+            &["tasks", "train"],
+            &["tasks", "write"],
+            &["tasks", "check"],
+        ],
     };
     page.check();
 }

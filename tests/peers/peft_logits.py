@@ -2,7 +2,10 @@
 
     pip install torch transformers peft
     cargo xtask peft-logits --base BASE_FOLDER --adapter ADAPTER_FOLDER --out LOGITS.safetensors
-    python peft_logits.py ADAPTER_FOLDER BASE_FOLDER LOGITS.safetensors
+    python peft_logits.py ADAPTER_FOLDER BASE_FOLDER LOGITS.safetensors [MERGED_FOLDER ...]
+
+MERGED_FOLDERs are of `sigil-adapter merge` over the same base, in any type: transformers loads each by itself,
+without PEFT, and its logits must be ours within what rounding every weight to that type explains.
 
 LOGITS.safetensors holds `tokens` [n] i32 and `logits` [n, vocab] f32. Both sides compute in f32
 over the same weights, so only the order of sums differs: 2e-5 of the largest logit, the limit of
@@ -17,6 +20,8 @@ import warnings
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 LARGEST_ALLOWED = 2e-5
+# Of a merged model, by the type of its weights: root mean square over root mean square.
+MERGED_ALLOWED = {"float32": 2e-5, "float16": 4e-3, "bfloat16": 3e-2}
 
 
 class Collected(logging.Handler):
@@ -35,7 +40,7 @@ def relative(found, wanted):
 
 
 def main():
-    adapter, base, file = sys.argv[1:]
+    adapter, base, file, *folders = sys.argv[1:]
 
     import torch
     from peft import PeftModel, __version__ as peft_version
@@ -58,6 +63,12 @@ def main():
         theirs = model(tokens).logits[0]
         model = model.merge_and_unload()
         merged = model(tokens).logits[0]
+        own = {}
+        for folder in folders:
+            model = AutoModelForCausalLM.from_pretrained(folder).eval()
+            dtype = str(model.config.dtype).removeprefix("torch.")
+            # The weights as they are, computed in f32 like everything else here.
+            own[folder] = dtype, model.float()(tokens).logits[0]
 
     assert theirs.dtype == torch.float32 and theirs.shape == ours.shape, (theirs.shape, ours.shape)
     difference = relative(ours, theirs)
@@ -69,11 +80,24 @@ def main():
     print(f"the same with the adapter merged by PEFT: {relative(ours, merged):.3e}")
     print(f"what the adapter changes: {effect:.3e}")
     print(f"most likely token equal at {same} of {len(ours)} positions")
+    untrue = []
+    for folder, (dtype, logits) in own.items():
+        off = ((logits - theirs).square().mean() / theirs.square().mean()).sqrt().item()
+        kept = ((logits - without) * (theirs - without)).sum() / (theirs - without).square().sum()
+        allowed = MERGED_ALLOWED[dtype]
+        same = (logits.argmax(-1) == theirs.argmax(-1)).sum().item()
+        print(
+            f"{folder} by transformers alone, {dtype}: off {off:.3e} (allowed {allowed:.0e}), "
+            f"effect kept {kept.item():.4f}, likeliest token equal at {same} of {len(ours)}"
+        )
+        if not (off <= allowed and 0.8 < kept.item() < 1.2):
+            untrue.append(f"{folder} computes something else")
     # A deprecation between these libraries is not about the adapter; PEFT's own are UserWarning.
     of_libraries = (DeprecationWarning, PendingDeprecationWarning, FutureWarning)
     told = [w for w in caught if not issubclass(w.category, of_libraries)]
     problems = [f"warning: {w.category.__name__}: {w.message}" for w in told]
     problems += [f"logged: {message}" for message in collected.messages]
+    problems += untrue
     if not difference <= LARGEST_ALLOWED:
         problems.append("the logits differ")
     if not effect > 100 * LARGEST_ALLOWED:

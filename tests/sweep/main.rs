@@ -121,6 +121,54 @@ fn a_sweep_that_is_stopped_goes_on_to_the_same_results() {
 }
 
 #[test]
+fn runs_are_ranked_by_the_samples_that_pass() {
+    let place = workplace();
+    let folder = place.path();
+    let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/sigil-base-tasks");
+    let tasks =
+        Command::new(Path::new(env!("CARGO_BIN_EXE_sigil-sweep")).with_file_name("sigil-expert"))
+            .current_dir(folder)
+            .args([
+                "tasks",
+                "write",
+                "--split",
+                "development",
+                "--count",
+                "4",
+                "--out",
+                "dev.jsonl",
+            ])
+            .output()
+            .expect("sigil-expert lies beside it");
+    assert!(tasks.status.success(), "{}", said(&tasks));
+    // The base solves half of such tasks; steps of this length leave nothing of what it knows.
+    let text = SETTINGS
+        .replace("[sweep]", "[sweep]\nrank_by = \"pass_rate\"\ntasks = \"dev.jsonl\"")
+        .replace("\"lora.r\" = [2, 4]\n", "")
+        .replace("[1e-3, 2e-3, 4e-3, 8e-3]", "[10.0, 1e-5]")
+        .replace("[set]", &format!("[set]\n\"model.name\" = \"{}\"", base.display()));
+    fs::write(folder.join("judged.toml"), text).expect("written");
+    // The judge needs a compiler, which rustup finds through these.
+    let of_user = |name: &str| std::env::var_os(name);
+    let home = of_user("HOME").unwrap_or_default();
+    let rustup = of_user("RUSTUP_HOME").unwrap_or_else(|| Path::new(&home).join(".rustup").into());
+    let mut judged = command(folder, &["judged.toml", "--json"]);
+    judged.env("PATH", of_user("PATH").unwrap_or_default()).env("RUSTUP_HOME", rustup);
+    if let Some(toolchain) = of_user("RUSTUP_TOOLCHAIN") {
+        judged.env("RUSTUP_TOOLCHAIN", toolchain);
+    }
+    let output = judged.output().expect("it starts");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let results: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(results["rank_by"], "pass_rate");
+    let rate = |at: usize| results["runs"][at]["value"].as_f64().expect("it was judged");
+    assert!(rate(0) > rate(1), "{results}");
+    assert_eq!(results["runs"][0]["trial"], "trial-002", "{results}");
+    let page = fs::read_to_string(folder.join("out/sweep/judged/report.html")).expect("written");
+    assert!(page.contains("pass_rate"), "{page}");
+}
+
+#[test]
 fn what_is_wrong_is_told_before_anything_starts() {
     let place = workplace();
     fs::write(place.path().join("bad.toml"), "[keys]\n\"lora.r\" = [8, 0]\n").expect("written");

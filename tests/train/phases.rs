@@ -79,6 +79,17 @@ fn both_phases_train_from_the_hub_one_after_the_other() {
     let expected = serde_json::json!({"filter:no_documentation": 10, "too_short": 1});
     assert_eq!(dropped(place.path(), "phase2"), expected);
     assert_ne!(first, second, "the second phase has trained");
+    // A fresh optimizer from step 0: its own steps are counted, and the warm-up is gone through again.
+    let metrics = fs::read_to_string(place.path().join("phase2/metrics.jsonl")).expect("logged");
+    let rows: Vec<Value> =
+        metrics.lines().map(|line| serde_json::from_str(line).expect("a row")).collect();
+    let steps: Vec<u64> = rows.iter().filter_map(|row| row["step"].as_u64()).collect();
+    assert_eq!(steps, [2, 4], "{metrics}");
+    let set = place.path().join("phase2/checkpoints/step-00000004");
+    let state: Value =
+        serde_json::from_slice(&fs::read(set.join("trainer_state.json")).expect("in the set"))
+            .expect("JSON");
+    assert_eq!((&state["step"], &state["total_steps"]), (&4.into(), &4.into()));
     let fetched =
         |head: &&String| head.starts_with("GET /datasets") && head.contains("train.jsonl");
     assert_eq!(hub.requests().iter().filter(fetched).count(), 1, "the file is fetched once");

@@ -33,6 +33,8 @@ enum Verb {
     Check(check::CheckArguments),
     /// Rewrite the list of security advisories from a checkout of their database
     Advisories(check::AdvisoryArguments),
+    /// Write docs/reference/defects.md from tests/defects.toml
+    Defects,
     /// Make the small base model that the quickstart fine-tunes: its corpus and its tokenizer
     MakeBase(make_base::Arguments),
     /// Time judging a sample, beside the predecessor's way and the bare compiler
@@ -73,6 +75,7 @@ fn run(verb: Verb) -> miette::Result<()> {
     match verb {
         Verb::Check(arguments) => check::check(&arguments),
         Verb::Advisories(arguments) => check::advisories(&arguments),
+        Verb::Defects => check::write_defects(),
         Verb::MakeBase(arguments) => make_base::run(&arguments),
         Verb::BenchEval(arguments) => bench_eval::run(&arguments),
         Verb::BenchExpert(arguments) => bench_expert::run(&arguments),

@@ -25,10 +25,9 @@ pub(crate) fn run(arguments: &Push) -> Result<ExitCode, Failure> {
     let which = &arguments.which;
     let subject = subject(&which.path, &which.set)?;
     let mut uploads = files(&subject, arguments)?;
-    if arguments.keep_card {
-        uploads.retain(|upload| upload.name != "README.md");
-    } else if !uploads.iter().any(|upload| upload.name == "README.md") {
-        eprintln!("note: there is no README.md; `sigil-adapter card` makes one");
+    match uploads.iter_mut().find(|upload| upload.name == "README.md") {
+        Some(card) => card.yields = arguments.keep_card,
+        None => eprintln!("note: there is no README.md; `sigil-adapter card` makes one"),
     }
     if arguments.dry_run {
         for upload in &uploads {
@@ -106,7 +105,7 @@ fn files(subject: &Subject, arguments: &Push) -> Result<Vec<Upload>, Failure> {
                 .map_err(|source| AdapterError::Read { path: path.clone(), source })?
                 .len();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            Ok(vec![Upload { path: path.clone(), name, bytes }])
+            Ok(vec![Upload { path: path.clone(), name, bytes, yields: false }])
         }
         subject => match subject.weights_folder() {
             Some(folder) => Ok(of_folder(folder, "", arguments.with_state)?),

@@ -20,7 +20,7 @@ pub struct FileFacts {
 }
 
 /// Names and purposes; a trailing or leading `*` stands for anything.
-const PURPOSES: [(&str, &str); 27] = [
+const PURPOSES: [(&str, &str); 30] = [
     ("adapter_config.json", "LoRA settings, as PEFT reads them"),
     ("adapter_model.safetensors", "LoRA matrices"),
     ("adapter_model.bin", "LoRA matrices as a pickle, which is not read here"),
@@ -45,6 +45,9 @@ const PURPOSES: [(&str, &str); 27] = [
     ("chat_template.jinja", "how a conversation becomes text"),
     ("README.md", "model card"),
     ("manifest.json", "lengths and digests of the set's files"),
+    ("config.toml", "the run's settings, as sigil-train reads them"),
+    ("data_ledger.json", "what became of every row"),
+    ("metrics.jsonl", "what was measured, a row for each step that was logged"),
     ("*.gguf", "a whole model for llama.cpp"),
     ("*.safetensors", "tensors"),
     ("*.tfevents*", "curves for TensorBoard"),
@@ -108,6 +111,7 @@ mod tests {
         assert_eq!(purpose("model.safetensors"), "weights");
         assert_eq!(purpose("events.out.tfevents.1"), "curves for TensorBoard");
         assert_eq!(purpose("x.gguf"), "a whole model for llama.cpp");
+        assert_eq!(purpose("config.toml"), "the run's settings, as sigil-train reads them");
         assert_eq!(purpose("notes.txt"), "other");
     }
 

@@ -156,7 +156,7 @@ pub fn check_space(target: &Path, needed: u64) -> Result<(), AdapterError> {
         folder = Path::new(".");
     }
     let free = free_space(folder)?;
-    if free < needed + SPARE_BYTES {
+    if free < needed.saturating_add(SPARE_BYTES) {
         return Err(AdapterError::NoSpace { needed, free, path: folder.to_owned() });
     }
     Ok(())

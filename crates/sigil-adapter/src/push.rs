@@ -59,6 +59,8 @@ pub struct Upload {
     pub name: String,
     /// Its length.
     pub bytes: u64,
+    /// Whether it stays at home if any file of this name is there.
+    pub yields: bool,
 }
 
 /// What happens, for a program to show.
@@ -113,6 +115,7 @@ pub fn of_folder(
             path: folder.join(&file.name),
             name: format!("{prefix}{}", file.name),
             bytes: file.bytes,
+            yields: false,
         })
         .collect())
 }
@@ -171,6 +174,7 @@ pub fn push(
     let mut missing = Vec::new();
     for upload in uploads {
         let same = match there.get(&upload.name) {
+            Some(_) if upload.yields => true,
             Some(oid) => is_same(oid, &upload.path)?,
             None => false,
         };

@@ -61,8 +61,8 @@ const VALUES: &[(&str, &str, ValueFate)] = &[
         "wandb",
         Refused {
             because: "sigil sends nothing to a service while it trains",
-            route: "set it to `tensorboard`; afterwards `wandb sync` takes the event files of the \
-                    run folder",
+            route: "set it to `tensorboard` or `jsonl`; tests/peers/wandb_from_run.py brings a run's \
+                    `metrics.jsonl` there, afterwards or while it trains",
         },
     ),
     (

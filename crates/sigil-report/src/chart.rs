@@ -11,12 +11,15 @@ use crate::scale::Scale;
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 300.0;
 const LEFT: f64 = 64.0;
-const RIGHT: f64 = 12.0;
+const RIGHT: f64 = 22.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 40.0;
 
 /// Points beyond this number are thinned: a page is looked at, not computed with.
 const MOST_POINTS: usize = 2000;
+
+/// Points up to this number are marked.
+const MOST_MARKS: usize = 40;
 
 const DASHES: [&str; 6] = ["none", "7 3", "2 3", "9 3 2 3", "12 4", "4 2"];
 
@@ -54,7 +57,7 @@ impl LineChart {
         };
         let x_at = |x: f64| LEFT + (WIDTH - LEFT - RIGHT) * x_scale.place(x);
         let y_at = |y: f64| HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * y_scale.place(y);
-        out.push_str("<h3>");
+        out.push_str("<figure><h3>");
         push_text(out, &self.title);
         let legend_height = 18.0 * self.series.len() as f64;
         let _ = write!(
@@ -108,6 +111,17 @@ impl LineChart {
                     let _ = write!(out, "{:.1},{:.1} ", x_at(*x), y_at(*y));
                 }
                 out.push_str("\"/>\n");
+                // Few points are marked: one alone makes no line, and between two there was nothing.
+                let marked = if run.len() <= MOST_MARKS { run } else { &[] };
+                for (x, y) in marked {
+                    let _ = writeln!(
+                        out,
+                        "<circle class=\"line s{}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"2.5\"/>",
+                        index % 6,
+                        x_at(*x),
+                        y_at(*y)
+                    );
+                }
             }
             let at = HEIGHT + 18.0 * index as f64 + 4.0;
             let _ = write!(
@@ -120,7 +134,7 @@ impl LineChart {
             push_text(out, &series.name);
             out.push_str("</text>\n");
         }
-        out.push_str("</svg>\n");
+        out.push_str("</svg></figure>\n");
     }
 }
 
@@ -145,6 +159,14 @@ mod tests {
     }
 
     #[test]
+    fn a_single_point_is_seen() {
+        let out = drawn(&[(150.0, 0.25)]);
+        assert_eq!(out.matches("<circle").count(), 1, "{out}");
+        let many: Vec<(f64, f64)> = (0..100).map(|i| (f64::from(i), 1.0)).collect();
+        assert!(!drawn(&many).contains("<circle"));
+    }
+
+    #[test]
     fn a_chart_without_points_is_nothing() {
         assert_eq!(drawn(&[]), "");
         assert_eq!(drawn(&[(f64::NAN, 1.0), (1.0, f64::INFINITY)]), "");
@@ -160,6 +182,6 @@ mod tests {
             .nth(1)
             .and_then(|rest| rest.split('"').next())
             .expect("there is a line");
-        assert!(line.starts_with("64.0,260.0 ") && line.trim().ends_with("748.0,10.0"), "{line}");
+        assert!(line.starts_with("64.0,260.0 ") && line.trim().ends_with("738.0,10.0"), "{line}");
     }
 }

@@ -15,4 +15,6 @@ pub(crate) mod dependencies;
 pub(crate) mod rules;
 
 pub(crate) use finding::Finding;
-pub(crate) use verb::{AdvisoryArguments, CheckArguments, advisories, check, repository};
+pub(crate) use verb::{
+    AdvisoryArguments, CheckArguments, advisories, check, repository, write_defects,
+};

@@ -20,7 +20,7 @@ enum Reads {
 }
 
 /// Every rule of the tree, with the promise it keeps.
-const RULES: [(&str, Reads); 13] = [
+const RULES: [(&str, Reads); 15] = [
     ("crates use each other along the arrows only", Reads::Manifests(rules::crate_arrows::check)),
     (
         "Burn, figment and the like have few users",
@@ -35,6 +35,8 @@ const RULES: [(&str, Reads); 13] = [
     ("presets name their schema", Reads::Tree(rules::presets::check)),
     ("Cargo.lock is committed", Reads::Tree(rules::lockfile::check)),
     ("links in documents resolve", Reads::Tree(rules::links::check)),
+    ("commands in documents have flags that exist", Reads::Tree(rules::commands::check)),
+    ("each defect of the predecessor has its test", Reads::Tree(rules::defects::check)),
     ("the changelog has its form", Reads::Tree(rules::changelog::check)),
     ("decisions are numbered and listed", Reads::Tree(rules::decisions::check)),
 ];
@@ -120,6 +122,8 @@ mod tests {
             ("CHANGELOG.md", "# Changelog\n"),
             ("configs/a.toml", "[model]\n"),
             ("docs/decisions/7.md", "# Seven\n"),
+            ("docs/guides/a.md", "`sigil-x --gone`\n"),
+            ("docs/reference/sigil-x.md", "# sigil-x\n"),
             ("crates/sigil-run/Cargo.toml", manifest),
             ("crates/sigil-run/src/utils.rs", "fn a() { println!() }\n"),
         ] {

@@ -1,4 +1,4 @@
-//! The verbs `check` and `advisories`: flags in, lines and an exit status out.
+//! The verbs `check`, `advisories` and `defects`: flags in, lines and an exit status out.
 
 #![expect(clippy::print_stdout, reason = "a chore answers on the terminal")]
 
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use miette::{IntoDiagnostic, Result, bail};
 
 use super::dependencies::rewrite;
+use super::rules::defects;
 use super::run;
 
 /// Where the list lies that `advisories` writes.
@@ -56,6 +57,15 @@ pub(crate) fn advisories(arguments: &AdvisoryArguments) -> Result<()> {
     let list = repository().join(ADVISORY_LIST);
     let count = rewrite(&arguments.database, &list).into_diagnostic()?;
     println!("{ADVISORY_LIST}: {count} advisories");
+    Ok(())
+}
+
+/// Writes the page of the predecessor's defects from their list.
+pub(crate) fn write_defects() -> Result<()> {
+    let list = std::fs::read_to_string(repository().join(defects::LIST)).into_diagnostic()?;
+    let page = defects::rendered(&list).into_diagnostic()?;
+    std::fs::write(repository().join(defects::PAGE), page).into_diagnostic()?;
+    println!("{} is written", defects::PAGE);
     Ok(())
 }
 

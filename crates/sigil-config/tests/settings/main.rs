@@ -7,6 +7,7 @@ mod layers;
 mod messages;
 mod messages_of_rules;
 mod messages_of_values;
+mod migrating;
 mod predecessor;
 mod presets;
 mod properties;

@@ -88,7 +88,7 @@ fn refused_values() {
               |
             2 | train: {log_backend: wandb, lr_scheduler_type: cosine_with_restarts, fp16: true}
               |                      ^^^^^
-              hint: set it to `tensorboard`; afterwards `wandb sync` takes the event files of the run folder
+              hint: set it to `tensorboard` or `jsonl`; tests/peers/wandb_from_run.py brings a run's `metrics.jsonl` there, afterwards or while it trains
 
             error: `train.lr_scheduler_type = cosine_with_restarts` is refused: sigil does not implement it
               --> run.yml:2:48
@@ -242,7 +242,7 @@ fn environment_and_command_line() {
 
             error: `train.log_backend = wandb` is refused: sigil sends nothing to a service while it trains
               --> --set train.log_backend
-              hint: set it to `tensorboard`; afterwards `wandb sync` takes the event files of the run folder
+              hint: set it to `tensorboard` or `jsonl`; tests/peers/wandb_from_run.py brings a run's `metrics.jsonl` there, afterwards or while it trains
 
             error: unknown key `train.lrr`
               --> --set train.lrr

@@ -72,6 +72,32 @@ fn assistant_turns_and_their_stop_tokens_are_learned_and_nothing_else() {
 }
 
 #[test]
+fn a_template_that_writes_its_beginning_gets_no_second_one() {
+    // The tokenizer begins texts by itself, and so does the template: one beginning, not two.
+    let config = format!(
+        r#"{{"eos_token": "<|endoftext|>", "bos_token": "<|begin|>", "add_bos_token": true,
+            "chat_template": "{{{{ bos_token }}}}{}"}}"#,
+        TEMPLATE
+            .replace("<|begin|>{{ m.role }}", "{{ m.role }}")
+            .replace("<|begin|>assistant", "assistant"),
+    );
+    let tokenizer = Tokenizer::load(tokenizer_folder(&config).path()).expect("it loads");
+    assert!(tokenizer.adds_bos());
+    let settings = DocumentSettings::new(200);
+    let encoder = RowEncoder::new(&tokenizer, &settings).expect("the template is good");
+    let begin = tokenizer.token_to_id("<|begin|>");
+    let turns = vec![Turn::new(Role::User, "write"), Turn::new(Role::Assistant, "fn a() {}")];
+    let question = encoder.question(&turns[..1]).expect("renders");
+    let trained = encoder.encode(&row(turns)).expect("renders").tokens;
+    let plain = encoder.encode(&row(Vec::new())).expect("encodes").tokens;
+    for tokens in [&question, &trained, &plain] {
+        assert_eq!(tokens.iter().filter(|&&token| Some(token) == begin).count(), 1);
+        assert_eq!(tokens.first().copied(), begin);
+    }
+    assert_eq!(trained[..question.len()], question, "both begin alike");
+}
+
+#[test]
 fn special_tokens_in_a_turn_are_text() {
     let tokenizer = tokenizer(TEMPLATE);
     let row = row(vec![

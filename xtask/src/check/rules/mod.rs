@@ -4,8 +4,10 @@
 //! it in the list in `../run.rs`.
 
 pub(crate) mod changelog;
+pub(crate) mod commands;
 pub(crate) mod crate_arrows;
 pub(crate) mod decisions;
+pub(crate) mod defects;
 pub(crate) mod file_shape;
 pub(crate) mod inheritance;
 pub(crate) mod links;
