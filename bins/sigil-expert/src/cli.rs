@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -21,6 +22,21 @@ pub(crate) enum Verb {
     Run(Run),
     /// Make the tasks that rounds are shown on
     Tasks(Tasks),
+    /// Become a program that ends with the run; how runs start the others
+    #[command(hide = true)]
+    Guarded(Guarded),
+}
+
+/// `guarded`.
+#[derive(Debug, Args)]
+pub(crate) struct Guarded {
+    /// Process that it ends with
+    pub(crate) parent: i32,
+    /// The program
+    pub(crate) program: PathBuf,
+    /// Its arguments
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) arguments: Vec<OsString>,
 }
 
 /// `run`.
