@@ -108,11 +108,21 @@ pub(crate) enum TasksVerb {
         #[arg(short, long, value_name = "FILE")]
         out: PathBuf,
     },
-    /// Judge the tasks' own solutions, all that evaluations use and some of each other side
+    /// Judge the tasks' own solutions: all that evaluations use, some of each other side, and whether
+    /// what is trained on is apart from them
     Check {
         /// Tasks of each side besides
         #[arg(long, default_value_t = 200)]
         count: usize,
+        /// Besides, a task of every composition there is
+        #[arg(long)]
+        all: bool,
+        /// Judge wrong solutions too, each of which should fail
+        #[arg(long)]
+        mutants: bool,
+        /// Wrong solutions that are known to pass, with the reason
+        #[arg(long, value_name = "FILE", requires = "mutants")]
+        survivors: Option<PathBuf>,
         /// Folder for the tasks
         #[arg(short, long, value_name = "FOLDER", default_value = "out/expert/check")]
         out: PathBuf,

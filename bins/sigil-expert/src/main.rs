@@ -7,6 +7,7 @@
     reason = "a program prints: data to stdout, everything else to stderr"
 )]
 
+mod claim;
 mod cli;
 mod exit;
 mod guard;

@@ -5,9 +5,10 @@
 //! is ever started here: that is the sandbox's, inside `sigil-eval`.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +19,7 @@ use sigil_expert::ExpertError;
 use sigil_expert::rounds::{Job, Program, Runner};
 
 use crate::exit::Failure;
-use crate::places;
+use crate::{claim, places};
 
 /// How often a running program is looked at.
 const LOOK: Duration = Duration::from_millis(50);
@@ -28,14 +29,16 @@ pub(crate) struct Programs {
     paths: BTreeMap<&'static str, PathBuf>,
     /// This program, through which the others are started.
     own: PathBuf,
+    /// The run's folder, taken until this and every program has ended.
+    claim: File,
     /// How often somebody asked to stop.
     asked: Arc<AtomicUsize>,
     started: Instant,
 }
 
 impl Programs {
-    /// Finds them all.
-    pub(crate) fn find() -> Result<Self, Failure> {
+    /// Finds them all, and takes the run's folder.
+    pub(crate) fn find(folder: &Path) -> Result<Self, Failure> {
         let mut paths = BTreeMap::new();
         for program in Program::ALL {
             paths.insert(program.name(), places::program(program)?);
@@ -52,7 +55,8 @@ impl Programs {
                 count.fetch_add(1, Ordering::Relaxed);
             }
         });
-        Ok(Self { paths, own: places::own()?, asked, started: Instant::now() })
+        let claim = claim::take(folder, || asked.load(Ordering::Relaxed) > 0)?;
+        Ok(Self { paths, own: places::own()?, claim, asked, started: Instant::now() })
     }
 
     fn tell(&self, stage: &str, what: &str) {
@@ -82,6 +86,10 @@ impl Runner for Programs {
             how,
             advice: None,
         };
+        let claim = self
+            .claim
+            .try_clone()
+            .map_err(|error| failed(format!("cannot be started: {error}")))?;
         let mut command = Command::new(&self.own);
         for name in places::setting_variables() {
             command.env_remove(name);
@@ -91,7 +99,7 @@ impl Runner for Programs {
             .arg(std::process::id().to_string())
             .arg(&self.paths[program])
             .args(job.arguments())
-            .stdin(Stdio::null())
+            .stdin(claim)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .process_group(0)

@@ -187,8 +187,12 @@ impl ExpertSettings {
     /// Text that is no TOML, an unknown key, a value out of its range.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ExpertError> {
         let bad = |problem: String| ExpertError::Settings { path: path.to_owned(), problem };
-        let settings: Self =
-            toml::from_str(text).map_err(|error| bad(error.to_string().trim().to_owned()))?;
+        let settings: Self = toml::from_str(text).map_err(|error| {
+            let place = error.span().map_or(0, |span| span.start.min(text.len()));
+            let line = text.as_bytes()[..place].iter().filter(|&&byte| byte == b'\n').count() + 1;
+            let message = error.message().trim().replace('\n', ", ");
+            bad(format!("line {line}: {message}"))
+        })?;
         settings.check().map_err(bad)?;
         Ok(settings)
     }
@@ -208,16 +212,19 @@ impl ExpertSettings {
         let most = |made: usize| if own { 100_000 } else { made };
         within("tasks.development", tasks.development, 1, most(crate::tasks::DEVELOPMENT_TASKS))?;
         within("tasks.held_out", tasks.held_out, 1, most(crate::tasks::HELD_OUT_TASKS))?;
-        let pools = [&tasks.pool, &tasks.development_pool, &tasks.held_out_pool, &tasks.replay_rows];
+        let pools =
+            [&tasks.pool, &tasks.development_pool, &tasks.held_out_pool, &tasks.replay_rows];
         if !own && pools.iter().any(|pool| pool.is_some()) {
             return Err("`tasks.pool`, `tasks.development_pool` and `tasks.held_out_pool` belong \
                         together: set all three or none"
                 .to_owned());
         }
         if own && tasks.replay_rows.is_none() && self.select.replay > 0.0 {
-            return Err("`select.replay` needs `tasks.replay_rows` beside `tasks.pool`; set it to 0 \
+            return Err(
+                "`select.replay` needs `tasks.replay_rows` beside `tasks.pool`; set it to 0 \
                         for none"
-                .to_owned());
+                    .to_owned(),
+            );
         }
         within("generate.samples", generate.samples as usize, 1, 4096)?;
         within("generate.development_samples", generate.development_samples as usize, 1, 4096)?;
@@ -307,7 +314,8 @@ mod tests {
         assert!(problem("[tasks]\npool = \"a\"\n").contains("belong together"));
         let three = "[tasks]\npool = \"a\"\ndevelopment_pool = \"b\"\nheld_out_pool = \"c\"\n";
         assert!(problem(three).contains("select.replay"));
-        let own = ExpertSettings::parse(&format!("{three}[select]\nreplay = 0.0\n"), Path::new("e"));
+        let own =
+            ExpertSettings::parse(&format!("{three}[select]\nreplay = 0.0\n"), Path::new("e"));
         assert!(own.is_ok(), "{own:?}");
         // What `sigil-train` would refuse is refused before anything starts.
         assert!(problem("[training.train]\nlerning_rate = 1e-3\n").contains("lerning_rate"));

@@ -161,10 +161,9 @@ impl Training<'_> {
     /// # Errors
     /// Settings that these rules refuse.
     pub(super) fn write(&self, path: &Path) -> Result<(), ExpertError> {
-        let written = self.to_toml().map_err(|problem| ExpertError::Settings {
-            path: path.to_owned(),
-            problem,
-        })?;
+        let written = self
+            .to_toml()
+            .map_err(|problem| ExpertError::Settings { path: path.to_owned(), problem })?;
         Ok(sigil_run::atomic_write(path, written.as_bytes())?)
     }
 
@@ -202,8 +201,23 @@ impl Training<'_> {
         set("run", "output_dir", text(self.run), true);
         set("run", "seed", ((self.seed >> 1) as i64).into(), true);
         let written = all.to_string();
-        let loaded = sigil_config::Layers::new().file("training", written.as_str()).load();
-        loaded.map_err(|errors| errors.to_string())?;
+        let loaded = sigil_config::Layers::new().file("training.toml", written.as_str()).load();
+        loaded.map_err(|errors| in_one_line(&errors.to_string()))?;
         Ok(written)
     }
+}
+
+/// Problems of settings, each with its hint, without the excerpts of a text that nobody wrote.
+fn in_one_line(told: &str) -> String {
+    let mut problems: Vec<String> = Vec::new();
+    for line in told.lines() {
+        if let Some(problem) = line.strip_prefix("error: ") {
+            problems.push(problem.to_owned());
+        } else if let (Some(hint), Some(last)) =
+            (line.trim().strip_prefix("hint: "), problems.last_mut())
+        {
+            last.push_str(&format!(" ({hint})"));
+        }
+    }
+    format!("[training]: {}", problems.join("; "))
 }

@@ -25,7 +25,7 @@ mod write;
 pub use composition::{Composition, Split, compositions};
 pub use own::read_tasks;
 pub use sets::{
-    DEVELOPMENT_TASKS, Decontaminated, HELD_OUT_TASKS, TaskSet, decontaminate, evaluation_sets,
-    solved_rows, task_set,
+    DEVELOPMENT_TASKS, Decontaminated, HELD_OUT_TASKS, TaskSet, decontaminate, each_composition,
+    evaluation_sets, solved_rows, task_set,
 };
 pub use write::{MadeTask, write_task};
