@@ -6,15 +6,12 @@ use sigil_adapter::AdapterError;
 use sigil_adapter::subject::Subject;
 use sigil_adapter::tensors::Onto;
 use sigil_data::fetch_model;
-use sigil_places::built_in_base;
+use sigil_places::{BUILT_IN_MODELS, built_in_model};
 use sigil_weights::{Adapter, DecoderConfig, WeightFiles};
 
 use crate::cli::{Base, OntoName, Which};
 use crate::exit::Failure;
 use crate::places::hub;
-
-/// The base that comes with sigil.
-const BUILT_IN: &str = "sigil-base";
 
 /// A base with an adapter, or a model that was trained as a whole.
 pub(crate) struct Model {
@@ -84,9 +81,9 @@ pub(crate) fn open(which: &Which, base: &Base) -> Result<Model, Failure> {
 }
 
 fn find_base(name: &str, revision: &str) -> Result<PathBuf, Failure> {
-    if name == BUILT_IN {
-        return built_in_base().ok_or_else(|| {
-            let message = "the small base model that comes with sigil is not beside this program";
+    if BUILT_IN_MODELS.contains(&name) {
+        return built_in_model(name).ok_or_else(|| {
+            let message = format!("`{name}`, which comes with sigil, is not beside this program");
             Failure::new(5, message)
                 .hint("run from the repository, or keep the archive's folder together")
         });

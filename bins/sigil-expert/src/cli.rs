@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -21,6 +22,21 @@ pub(crate) enum Verb {
     Run(Run),
     /// Make the tasks that rounds are shown on
     Tasks(Tasks),
+    /// Become a program that ends with the run; how runs start the others
+    #[command(hide = true)]
+    Guarded(Guarded),
+}
+
+/// `guarded`.
+#[derive(Debug, Args)]
+pub(crate) struct Guarded {
+    /// Process that it ends with
+    pub(crate) parent: i32,
+    /// The program
+    pub(crate) program: PathBuf,
+    /// Its arguments
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) arguments: Vec<OsString>,
 }
 
 /// `run`.
@@ -92,11 +108,21 @@ pub(crate) enum TasksVerb {
         #[arg(short, long, value_name = "FILE")]
         out: PathBuf,
     },
-    /// Judge the tasks' own solutions, all that evaluations use and some of each other side
+    /// Judge the tasks' own solutions: all that evaluations use, some of each other side, and whether
+    /// what is trained on is apart from them
     Check {
         /// Tasks of each side besides
         #[arg(long, default_value_t = 200)]
         count: usize,
+        /// Besides, a task of every composition there is
+        #[arg(long)]
+        all: bool,
+        /// Judge wrong solutions too, each of which should fail
+        #[arg(long)]
+        mutants: bool,
+        /// Wrong solutions that are known to pass, with the reason
+        #[arg(long, value_name = "FILE", requires = "mutants")]
+        survivors: Option<PathBuf>,
         /// Folder for the tasks
         #[arg(short, long, value_name = "FOLDER", default_value = "out/expert/check")]
         out: PathBuf,

@@ -10,9 +10,9 @@ pub(crate) const TABLE: &str = "Exit codes:
   1    a file, a program or the system failed
   2    wrong arguments
   3    wrong settings
-  4    wrong data: a row, too few samples to train on
+  4    wrong data: a row, a file of tasks, too few samples to train on
   5    a program of sigil, a tokenizer or the toolchain is missing
-  6    the run's folder belongs to another run
+  6    the run's folder belongs to another run, or does not say to which
   10   `tasks check` found solutions that do not pass
   130  interrupted; the same command goes on";
 
@@ -50,8 +50,11 @@ impl From<ExpertError> for Failure {
     fn from(error: ExpertError) -> Self {
         let code = match &error {
             ExpertError::Settings { .. } => 3,
-            ExpertError::Row { .. } | ExpertError::TooFewSelected { .. } => 4,
-            ExpertError::OtherRun { .. } => 6,
+            ExpertError::Row { .. }
+            | ExpertError::Tasks { .. }
+            | ExpertError::Eval(_)
+            | ExpertError::TooFewSelected { .. } => 4,
+            ExpertError::OtherRun { .. } | ExpertError::NotARun { .. } => 6,
             ExpertError::Interrupted { .. } => 130,
             _ => 1,
         };

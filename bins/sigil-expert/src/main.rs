@@ -7,8 +7,10 @@
     reason = "a program prints: data to stdout, everything else to stderr"
 )]
 
+mod claim;
 mod cli;
 mod exit;
+mod guard;
 mod places;
 mod programs;
 mod rounds;
@@ -20,6 +22,9 @@ fn main() -> std::process::ExitCode {
     let result = match cli::Arguments::parse().verb {
         cli::Verb::Run(arguments) => rounds::run(&arguments),
         cli::Verb::Tasks(arguments) => tasks::run(&arguments),
+        cli::Verb::Guarded(arguments) => match guard::become_program(&arguments) {
+            Err(failure) => Err(failure),
+        },
     };
     match result {
         Ok(code) => code,

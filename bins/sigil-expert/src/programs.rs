@@ -1,12 +1,14 @@
 //! Runs the programs of this project, one at a time, and passes on what should stop them.
 //!
 //! A program is started in a process group of its own, so that Ctrl-C reaches it once, from here, and it
-//! ends its step and saves. No sample is ever started here: that is the sandbox's, inside `sigil-eval`.
+//! ends its step and saves. It ends with this program, whatever ends this one: see `guard.rs`. No sample
+//! is ever started here: that is the sandbox's, inside `sigil-eval`.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +19,7 @@ use sigil_expert::ExpertError;
 use sigil_expert::rounds::{Job, Program, Runner};
 
 use crate::exit::Failure;
-use crate::places;
+use crate::{claim, places};
 
 /// How often a running program is looked at.
 const LOOK: Duration = Duration::from_millis(50);
@@ -25,14 +27,18 @@ const LOOK: Duration = Duration::from_millis(50);
 /// The programs, found before anything starts.
 pub(crate) struct Programs {
     paths: BTreeMap<&'static str, PathBuf>,
+    /// This program, through which the others are started.
+    own: PathBuf,
+    /// The run's folder, taken until this and every program has ended.
+    claim: File,
     /// How often somebody asked to stop.
     asked: Arc<AtomicUsize>,
     started: Instant,
 }
 
 impl Programs {
-    /// Finds them all.
-    pub(crate) fn find() -> Result<Self, Failure> {
+    /// Finds them all, and takes the run's folder.
+    pub(crate) fn find(folder: &Path) -> Result<Self, Failure> {
         let mut paths = BTreeMap::new();
         for program in Program::ALL {
             paths.insert(program.name(), places::program(program)?);
@@ -49,7 +55,8 @@ impl Programs {
                 count.fetch_add(1, Ordering::Relaxed);
             }
         });
-        Ok(Self { paths, asked, started: Instant::now() })
+        let claim = claim::take(folder, || asked.load(Ordering::Relaxed) > 0)?;
+        Ok(Self { paths, own: places::own()?, claim, asked, started: Instant::now() })
     }
 
     fn tell(&self, stage: &str, what: &str) {
@@ -77,20 +84,32 @@ impl Runner for Programs {
             stage: stage.to_owned(),
             program: program.to_owned(),
             how,
+            advice: None,
         };
-        let mut child = Command::new(&self.paths[program])
+        let claim = self
+            .claim
+            .try_clone()
+            .map_err(|error| failed(format!("cannot be started: {error}")))?;
+        let mut command = Command::new(&self.own);
+        for name in places::setting_variables() {
+            command.env_remove(name);
+        }
+        let mut child = command
+            .arg("guarded")
+            .arg(std::process::id().to_string())
+            .arg(&self.paths[program])
             .args(job.arguments())
-            .stdin(Stdio::null())
+            .stdin(claim)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .process_group(0)
             .spawn()
             .map_err(|error| failed(format!("cannot be started: {error}")))?;
-        let mut errors = child.stderr.take();
+        let errors = child.stderr.take();
         // What it says is shown when it fails: three programs' progress would be too much.
         let said = std::thread::spawn(move || {
             let mut text = Vec::new();
-            if let Some(errors) = &mut errors {
+            if let Some(mut errors) = errors {
                 let _ended = errors.read_to_end(&mut text);
             }
             String::from_utf8_lossy(&text).into_owned()
@@ -116,8 +135,28 @@ impl Runner for Programs {
         if passed_on > 0 {
             return Err(ExpertError::Interrupted { stage: stage.to_owned() });
         }
-        let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
-        let last = lines[lines.len().saturating_sub(12)..].join("\n  ");
-        Err(failed(format!("ended with {status}; it said:\n  {last}")))
+        let how = match status.code() {
+            Some(code) => format!("ended with code {code}"),
+            None => format!("was ended by {status}"),
+        };
+        Err(ExpertError::Program {
+            stage: stage.to_owned(),
+            program: program.to_owned(),
+            how: format!("{how}: {}", reason(&said)),
+            advice: advice(&said),
+        })
     }
+}
+
+/// What a program said when it failed: its `error:` line, or else the last one.
+fn reason(said: &str) -> String {
+    let lines = || said.lines().map(str::trim).filter(|line| !line.is_empty());
+    let told = lines().filter_map(|line| line.strip_prefix("error: ")).next_back();
+    told.or_else(|| lines().next_back()).unwrap_or("it said nothing").to_owned()
+}
+
+/// The hint that it gave.
+fn advice(said: &str) -> Option<String> {
+    let hints = said.lines().filter_map(|line| line.trim().strip_prefix("hint: "));
+    hints.last().map(str::to_owned)
 }

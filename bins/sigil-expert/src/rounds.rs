@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &Run) -> Result<ExitCode, Failure> {
         .out
         .clone()
         .unwrap_or_else(|| PathBuf::from(format!("out/expert/seed-{}", arguments.seed)));
-    let mut programs = Programs::find()?;
+    let mut programs = Programs::find(&folder)?;
     let experiment = Experiment { settings, seed: arguments.seed, arms, folder };
     let report = match run_experiment(&experiment, &mut programs) {
         Err(error @ ExpertError::Interrupted { .. }) => {

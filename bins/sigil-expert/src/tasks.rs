@@ -1,12 +1,15 @@
 //! `tasks`: what rounds are shown on, and what a base is trained on before.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use sigil_data::Tokenizer;
 use sigil_eval::score::to_lines;
 use sigil_expert::rounds::Program;
-use sigil_expert::tasks::{MadeTask, Split, evaluation_sets, solved_rows, task_set};
+use sigil_expert::tasks::{
+    MadeTask, Split, decontaminate, each_composition, evaluation_sets, solved_rows, task_set,
+};
 use sigil_places::built_in_base;
 
 use crate::cli::{SplitName, Tasks, TasksVerb};
@@ -31,7 +34,10 @@ pub(crate) fn run(arguments: &Tasks) -> Result<ExitCode, Failure> {
             eprintln!("{}: {} tasks", out.display(), tasks.len());
             Ok(ExitCode::SUCCESS)
         }
-        TasksVerb::Check { count, out } => check(*count, out),
+        TasksVerb::Check { count, all, mutants, survivors, out } => {
+            let survivors = survivors.as_deref();
+            check(&Check { count: *count, all: *all, mutants: *mutants, survivors, out })
+        }
     }
 }
 
@@ -79,23 +85,72 @@ fn train(
     Ok(ExitCode::SUCCESS)
 }
 
-fn check(count: usize, out: &Path) -> Result<ExitCode, Failure> {
-    let mut tasks: Vec<MadeTask> = evaluation_sets().concat();
+/// What is checked.
+struct Check<'a> {
+    count: usize,
+    all: bool,
+    mutants: bool,
+    survivors: Option<&'a Path>,
+    out: &'a Path,
+}
+
+fn check(check: &Check<'_>) -> Result<ExitCode, Failure> {
+    let evaluation = evaluation_sets().concat();
+    let mut tasks = evaluation.clone();
     for split in [Split::Seen, Split::Practice] {
-        tasks.extend(task_set(split, count, 1));
+        tasks.extend(task_set(split, check.count, 1));
     }
-    let path = out.join("tasks.jsonl");
+    if check.all {
+        let (each, idle) = each_composition(1);
+        eprintln!("{} compositions make a task; {idle} have a step without effect", each.len());
+        tasks.extend(each);
+    }
+    let apart = is_apart(&tasks, &evaluation);
+    let path = check.out.join("tasks.jsonl");
     write(&path, &tasks)?;
     let program = places::program(Program::Eval)?;
-    let status = Command::new(&program)
-        .arg("check")
-        .arg(&path)
-        .arg("--cache")
-        .arg(out.join("verdicts"))
+    let mut command = Command::new(&program);
+    command.arg("check").arg(&path).arg("--cache").arg(check.out.join("verdicts"));
+    if check.mutants {
+        command.arg("--mutants").arg("--mutant-results").arg(check.out.join("mutants.jsonl"));
+    }
+    if let Some(survivors) = check.survivors {
+        command.arg("--survivors").arg(survivors);
+    }
+    let status = command
         .status()
         .map_err(|error| Failure::new(1, format!("`{}`: {error}", program.display())))?;
-    Ok(status
-        .code()
-        .and_then(|code| u8::try_from(code).ok())
-        .map_or(ExitCode::FAILURE, ExitCode::from))
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(match code {
+        Some(0) if !apart => ExitCode::from(10),
+        Some(code) => ExitCode::from(code),
+        None => ExitCode::FAILURE,
+    })
+}
+
+/// Whether what is trained on shares nothing with evaluations, told on stderr.
+fn is_apart(tasks: &[MadeTask], evaluation: &[MadeTask]) -> bool {
+    let trained: Vec<MadeTask> =
+        tasks.iter().filter(|task| !task.split.is_evaluation()).cloned().collect();
+    let of = |tasks: &[MadeTask], what: fn(&MadeTask) -> &String| -> BTreeSet<String> {
+        tasks.iter().map(|task| what(task).clone()).collect()
+    };
+    let mut apart = true;
+    for (name, what) in [
+        ("compositions", (|task| &task.composition) as fn(&MadeTask) -> &String),
+        ("function names", |task| &task.entry_point),
+    ] {
+        let shared = of(&trained, what).intersection(&of(evaluation, what)).count();
+        eprintln!("{name} shared with evaluations: {shared}");
+        apart &= shared == 0;
+    }
+    let count = trained.len();
+    let clean = decontaminate(trained, evaluation);
+    let left = decontaminate(clean.tasks, evaluation).dropped.len();
+    eprintln!(
+        "of {count} tasks of the other sides, {} hold an evaluation task and are left out of rounds \
+         and of pre-training; {left} of the rest do",
+        clean.dropped.len()
+    );
+    apart && left == 0
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use sigil_data::{HubSettings, fetch_model};
-use sigil_places::{Places, built_in_base};
+use sigil_places::{BUILT_IN_MODELS, Places, built_in_model};
 use sigil_run::{CheckpointSet, RunView};
 use sigil_weights::Adapter;
 
@@ -130,9 +130,9 @@ fn set_of(run: &Path, which: &str) -> Result<PathBuf, Failure> {
 
 /// The folder of a base by its name.
 fn base(name: &str, arguments: &ModelArguments, places: &Places) -> Result<PathBuf, Failure> {
-    if name == BUILT_IN {
-        return built_in_base().ok_or_else(|| {
-            let message = "the small base model that comes with sigil is not beside this program";
+    if BUILT_IN_MODELS.contains(&name) {
+        return built_in_model(name).ok_or_else(|| {
+            let message = format!("`{name}`, which comes with sigil, is not beside this program");
             Failure::new(5, message)
                 .hint("run from the repository, or keep the archive's folder together")
         });

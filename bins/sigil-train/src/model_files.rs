@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use sigil_config::{BUILT_IN_BASE, Settings};
+use sigil_config::Settings;
 use sigil_data::{HubSettings, fetch_model};
-use sigil_places::{Places, built_in_base};
+use sigil_places::{BUILT_IN_MODELS, Places, built_in_model};
 
 use crate::exit::Failure;
 
@@ -23,9 +23,9 @@ const TOKENIZER_FILES: [&str; 8] = [
 /// Finds or fetches the base model.
 pub(crate) fn find(settings: &Settings, places: &Places) -> Result<PathBuf, Failure> {
     let name = settings.model.name.as_str();
-    if name == BUILT_IN_BASE {
-        return built_in_base().ok_or_else(|| {
-            let message = "the small base model that comes with sigil is not beside this program";
+    if BUILT_IN_MODELS.contains(&name) {
+        return built_in_model(name).ok_or_else(|| {
+            let message = format!("`{name}`, which comes with sigil, is not beside this program");
             let hint = "run from the repository, or keep the archive's folder together";
             Failure::new(5, message, Some(hint.to_owned()))
         });

@@ -57,6 +57,22 @@ pub enum ExpertError {
         /// The folder.
         folder: PathBuf,
     },
+    /// A file of tasks holds what rounds cannot ask.
+    #[error("`{}`: {problem}", path.display())]
+    Tasks {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The file that says whose folder it is cannot be read.
+    #[error("`{}` does not say whose run this is: {problem}", path.display())]
+    NotARun {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
     /// Nothing passed the selection.
     #[error("round {round} of the {arm} arm selected {selected} rows of {samples} samples")]
     TooFewSelected {
@@ -86,6 +102,8 @@ pub enum ExpertError {
         program: String,
         /// How it ended.
         how: String,
+        /// What it advised.
+        advice: Option<String>,
     },
     /// Somebody asked to stop; everything that is done is kept.
     #[error("interrupted in {stage}")]
@@ -106,6 +124,10 @@ impl ExpertError {
                 "more samples, a lower select.threshold or easier tasks give more rows".to_owned()
             }
             Self::Eval(error) => return error.hint(),
+            Self::Program { advice, .. } => return advice.clone(),
+            Self::NotARun { .. } => {
+                "restore the file from a copy, or remove the folder to begin anew".to_owned()
+            }
             _ => return None,
         })
     }

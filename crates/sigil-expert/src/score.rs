@@ -20,7 +20,7 @@ pub struct ScoreWeights {
     pub docs: f64,
     /// Few lines: 1 up to `lines_full`, and in proportion less beyond.
     pub brevity: f64,
-    /// As many clippy messages are worth nothing.
+    /// As many clippy messages are worth nothing; under `select.strict`, one more than it allows.
     pub clippy_none: f64,
     /// As many idioms are worth everything.
     pub idioms_full: usize,

@@ -101,8 +101,15 @@ impl SelectSettings {
             good.then_some(()).ok_or_else(|| format!("`{name}` is not above 0 and up to 1"))
         };
         share("select.max_composition_share", self.max_composition_share)?;
+        let number = |name: &str, value: f64, high: f64| {
+            let good = (0.0..=high).contains(&value);
+            good.then_some(()).ok_or_else(|| format!("`{name}` is not from 0 to {high}"))
+        };
+        number("select.threshold", self.threshold, 1.0)?;
         if let Some(strict) = &self.strict {
             share("select.strict.compile_threshold", strict.compile_threshold)?;
+            number("select.strict.clippy_max", strict.clippy_max, 1e6)?;
+            number("select.strict.idiomatic_min", strict.idiomatic_min, 1.0)?;
         }
         if self.top_per_task == 0 {
             return Err("`select.top_per_task` must be at least 1".to_owned());
@@ -172,13 +179,10 @@ pub fn select(
     seed: u64,
 ) -> (Vec<Selected>, Fates) {
     let mut fates = Fates { samples: candidates.len(), ..Fates::default() };
-    let judged = |test: fn(&SampleResult) -> bool| {
-        candidates.iter().filter(|one| one.result.as_ref().is_some_and(test)).count()
-    };
-    fates.compiled = judged(|result| result.compiled);
-    fates.passed = judged(|result| result.passed == Some(true));
-    let rate = fates.compiled as f64 / candidates.len().max(1) as f64;
-    fates.strict = settings.strict.as_ref().map(|strict| strict.tightened(rate));
+    fates.compiled = judged(&candidates, |result| result.compiled);
+    fates.passed = judged(&candidates, |result| result.passed == Some(true));
+    let (strict, score) = thresholds(&candidates, score, settings);
+    fates.strict = strict;
 
     let mut random = SplitMix::new(seed);
     let mut drop = |reason: &str| *fates.dropped.entry(reason.to_owned()).or_default() += 1;
@@ -187,7 +191,7 @@ pub fn select(
         let order = random.next_u64();
         let value = match &one.result {
             None => 1.0,
-            Some(result) => match refused(result, settings, fates.strict.as_ref(), score) {
+            Some(result) => match refused(result, settings, fates.strict.as_ref(), &score) {
                 Ok(value) => value,
                 Err(reason) => {
                     drop(reason);
@@ -249,8 +253,30 @@ pub fn select(
     (kept, fates)
 }
 
+/// How many verdicts are so.
+fn judged(candidates: &[Candidate], test: fn(&SampleResult) -> bool) -> usize {
+    candidates.iter().filter(|one| one.result.as_ref().is_some_and(test)).count()
+}
+
+/// The thresholds as tightened by the share of candidates that compile, and the weights under them: as
+/// the predecessor has it, a sample loses its part for clippy at one message above the most allowed.
+pub(crate) fn thresholds(
+    candidates: &[Candidate],
+    score: &ScoreWeights,
+    settings: &SelectSettings,
+) -> (Option<StrictSettings>, ScoreWeights) {
+    let compiled = judged(candidates, |result| result.compiled);
+    let rate = compiled as f64 / candidates.len().max(1) as f64;
+    let strict = settings.strict.as_ref().map(|strict| strict.tightened(rate));
+    let mut score = score.clone();
+    if let Some(strict) = &strict {
+        score.clippy_none = strict.clippy_max + 1.0;
+    }
+    (strict, score)
+}
+
 /// The score of a sample, or why it is not trained on.
-fn refused(
+pub(crate) fn refused(
     result: &SampleResult,
     settings: &SelectSettings,
     strict: Option<&StrictSettings>,
@@ -334,6 +360,48 @@ mod tests {
         let settings = SelectSettings { max_composition_share: 0.1, ..settings() };
         let (rows, fates) = select(candidates, &ScoreWeights::default(), &settings, 1);
         assert_eq!((rows.len(), fates.dropped["enough_of_its_composition"]), (8, 32));
+    }
+
+    #[test]
+    fn the_predecessors_rule_gates_and_scores_by_its_tightened_thresholds() {
+        let mut candidates: Vec<Candidate> =
+            (0..4).map(|at| candidate(at, &format!("fn {at}() {{}}"), Some(false))).collect();
+        for (at, (clippy, idioms)) in [(1, 8), (1, 6), (2, 8)].into_iter().enumerate() {
+            let result = candidates[at].result.as_mut().expect("it is judged");
+            result.lints.clippy.insert("clippy::style".to_owned(), clippy);
+            result.facts.idioms = (0..idioms).map(|at| at.to_string()).collect();
+        }
+        // Three of four compile: 0.75 / 0.95 leaves 1.58 messages and asks for 0.763 of the idioms.
+        candidates[3].result.as_mut().expect("it is judged").compiled = false;
+        let settings = SelectSettings {
+            require: Require::Compile,
+            strict: Some(StrictSettings::default()),
+            ..settings()
+        };
+        let (rows, fates) = select(candidates, &ScoreWeights::predecessor(), &settings, 1);
+        assert_eq!((rows.len(), rows[0].task_id.as_str()), (1, "t0"));
+        let reasons: Vec<(&str, usize)> =
+            fates.dropped.iter().map(|(reason, count)| (reason.as_str(), *count)).collect();
+        assert_eq!(reasons, [("clippy", 1), ("does_not_compile", 1), ("idiom", 1)]);
+        let most = 2.0 * 0.75 / 0.95;
+        let wanted = 0.4 * (1.0 - 1.0 / (most + 1.0)) + 0.4 + 0.2;
+        assert!((rows[0].score - wanted).abs() < 1e-12, "{}", rows[0].score);
+    }
+
+    #[test]
+    fn near_copies_of_a_task_go_where_that_is_asked() {
+        let long = |end: &str| {
+            let lines: String =
+                (0..40).map(|at| format!("    let value_{at} = input[{at}] + {at};\n")).collect();
+            format!("fn f(input: &[i64]) -> i64 {{\n{lines}    {end}\n}}\n")
+        };
+        let candidates =
+            vec![candidate(1, &long("value_1"), None), candidate(1, &long("value_2"), None)];
+        for (near_duplicates, wanted) in [(false, 2), (true, 1)] {
+            let settings = SelectSettings { near_duplicates, ..settings() };
+            let (rows, _) = select(candidates.clone(), &ScoreWeights::default(), &settings, 1);
+            assert_eq!(rows.len(), wanted);
+        }
     }
 
     #[test]

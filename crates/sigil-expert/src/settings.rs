@@ -1,9 +1,9 @@
 //! What a run of expert iteration is told, as its TOML file has it.
 //!
 //! `[training]` holds settings of `sigil-train`, in its own words; they are checked by its own rules.
-//! Everything else is checked here. Next: `rounds/plan.rs`, which makes stages of it.
+//! Everything else is checked here. Next: `rounds/experiment.rs`, which makes stages of it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -39,15 +39,51 @@ pub struct TaskSettings {
     pub per_round: usize,
     /// Of a hundred of these, those whose composition the base has seen.
     pub seen_percent: usize,
-    /// Tasks to compare rounds on; at most 48.
+    /// Tasks to compare rounds on; at most 48 of those made here.
     pub development: usize,
-    /// Tasks to judge before and after; at most 160.
+    /// Tasks to judge before and after; at most 160 of those made here.
     pub held_out: usize,
+    /// Tasks of your own for rounds, a file in HumanEval's layout; needs the next two. Not set: tasks
+    /// are made.
+    pub pool: Option<PathBuf>,
+    /// Tasks of your own to compare rounds on.
+    pub development_pool: Option<PathBuf>,
+    /// Tasks of your own to judge before and after.
+    pub held_out_pool: Option<PathBuf>,
+    /// Beside a pool, the rows that `select.replay` draws from: JSON Lines of `text`.
+    pub replay_rows: Option<PathBuf>,
+}
+
+/// The files of tasks of one's own.
+pub(crate) struct TaskFiles<'a> {
+    pub(crate) pool: &'a Path,
+    pub(crate) development: &'a Path,
+    pub(crate) held_out: &'a Path,
+}
+
+impl TaskSettings {
+    /// The three files, where they are set.
+    pub(crate) fn files(&self) -> Option<TaskFiles<'_>> {
+        Some(TaskFiles {
+            pool: self.pool.as_deref()?,
+            development: self.development_pool.as_deref()?,
+            held_out: self.held_out_pool.as_deref()?,
+        })
+    }
 }
 
 impl Default for TaskSettings {
     fn default() -> Self {
-        Self { per_round: 250, seen_percent: 20, development: 48, held_out: 160 }
+        Self {
+            per_round: 250,
+            seen_percent: 20,
+            development: 48,
+            held_out: 160,
+            pool: None,
+            development_pool: None,
+            held_out_pool: None,
+            replay_rows: None,
+        }
     }
 }
 
@@ -151,8 +187,12 @@ impl ExpertSettings {
     /// Text that is no TOML, an unknown key, a value out of its range.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ExpertError> {
         let bad = |problem: String| ExpertError::Settings { path: path.to_owned(), problem };
-        let settings: Self =
-            toml::from_str(text).map_err(|error| bad(error.to_string().trim().to_owned()))?;
+        let settings: Self = toml::from_str(text).map_err(|error| {
+            let place = error.span().map_or(0, |span| span.start.min(text.len()));
+            let line = text.as_bytes()[..place].iter().filter(|&&byte| byte == b'\n').count() + 1;
+            let message = error.message().trim().replace('\n', ", ");
+            bad(format!("line {line}: {message}"))
+        })?;
         settings.check().map_err(bad)?;
         Ok(settings)
     }
@@ -168,8 +208,24 @@ impl ExpertSettings {
         };
         within("tasks.per_round", tasks.per_round, 1, 100_000)?;
         within("tasks.seen_percent", tasks.seen_percent, 0, 100)?;
-        within("tasks.development", tasks.development, 1, crate::tasks::DEVELOPMENT_TASKS)?;
-        within("tasks.held_out", tasks.held_out, 1, crate::tasks::HELD_OUT_TASKS)?;
+        let own = tasks.files().is_some();
+        let most = |made: usize| if own { 100_000 } else { made };
+        within("tasks.development", tasks.development, 1, most(crate::tasks::DEVELOPMENT_TASKS))?;
+        within("tasks.held_out", tasks.held_out, 1, most(crate::tasks::HELD_OUT_TASKS))?;
+        let pools =
+            [&tasks.pool, &tasks.development_pool, &tasks.held_out_pool, &tasks.replay_rows];
+        if !own && pools.iter().any(|pool| pool.is_some()) {
+            return Err("`tasks.pool`, `tasks.development_pool` and `tasks.held_out_pool` belong \
+                        together: set all three or none"
+                .to_owned());
+        }
+        if own && tasks.replay_rows.is_none() && self.select.replay > 0.0 {
+            return Err(
+                "`select.replay` needs `tasks.replay_rows` beside `tasks.pool`; set it to 0 \
+                        for none"
+                    .to_owned(),
+            );
+        }
         within("generate.samples", generate.samples as usize, 1, 4096)?;
         within("generate.development_samples", generate.development_samples as usize, 1, 4096)?;
         within("generate.held_out_samples", generate.held_out_samples as usize, 1, 4096)?;
@@ -188,8 +244,25 @@ impl ExpertSettings {
                 return Err(format!("`training.{name}.{why}` is set by each round"));
             }
         }
+        if !(rounds.min_gain >= 0.0 && rounds.min_gain <= 1.0) {
+            return Err("`rounds.min_gain` is not from 0 to 1".to_owned());
+        }
         self.score.check()?;
-        self.select.check()
+        self.select.check()?;
+        self.check_training()
+    }
+
+    /// The settings of training by the rules of `sigil-train`, with what each round sets put in.
+    fn check_training(&self) -> Result<(), String> {
+        let training = crate::rounds::Training {
+            settings: &self.training,
+            model: &self.generate.model,
+            rows: vec![Path::new("rows.jsonl")],
+            run: Path::new("run"),
+            start: None,
+            seed: 1,
+        };
+        training.to_toml().map(drop)
     }
 
     /// As text, for digests and for the run's folder.
@@ -211,15 +284,20 @@ mod tests {
 
     #[test]
     fn shipped_settings_are_read_and_write_themselves() {
-        for (name, text) in [
-            ("quickstart", include_str!("../../../configs/expert-quickstart.toml")),
-            ("tasks", include_str!("../../../configs/expert-tasks.toml")),
+        for (name, text, rounds) in [
+            ("quickstart", include_str!("../../../configs/expert-quickstart.toml"), 3),
+            ("predecessor", include_str!("../../../configs/expert-predecessor.toml"), 1),
         ] {
             let path = Path::new(name);
             let settings = ExpertSettings::parse(text, path).expect("it is well formed");
-            assert_eq!(settings.rounds.count, 3, "{name}");
+            assert_eq!(settings.rounds.count, rounds, "{name}");
             let again = ExpertSettings::parse(&settings.to_toml(), path).expect("it wrote it");
             assert_eq!(again, settings, "{name}");
+            if name == "predecessor" {
+                assert_eq!(settings.score, ScoreWeights::predecessor());
+                let strict = crate::select::StrictSettings::default();
+                assert_eq!(settings.select.strict, Some(strict));
+            }
         }
     }
 
@@ -230,5 +308,18 @@ mod tests {
         assert!(problem("[generate]\ntop_p = 0.0\n").contains("top_p"));
         assert!(problem("[training.run]\noutput_dir = \"x\"\n").contains("set by each round"));
         assert!(problem("[score]\ntests = -1.0\n").contains("score"));
+        assert!(problem("[select]\nthreshold = 2.0\n").contains("select.threshold"));
+        assert!(problem("[select]\nrequire = \"pas\"\n").contains("pas"));
+        assert!(problem("[rounds]\nmin_gain = -1.0\n").contains("rounds.min_gain"));
+        assert!(problem("[tasks]\npool = \"a\"\n").contains("belong together"));
+        let three = "[tasks]\npool = \"a\"\ndevelopment_pool = \"b\"\nheld_out_pool = \"c\"\n";
+        assert!(problem(three).contains("select.replay"));
+        let own =
+            ExpertSettings::parse(&format!("{three}[select]\nreplay = 0.0\n"), Path::new("e"));
+        assert!(own.is_ok(), "{own:?}");
+        // What `sigil-train` would refuse is refused before anything starts.
+        assert!(problem("[training.train]\nlerning_rate = 1e-3\n").contains("lerning_rate"));
+        assert!(problem("[training.lora]\nr = 0\n").contains("lora.r"));
+        assert!(problem("[generate]\nsamples = \"four\"\n").contains("line 2"));
     }
 }

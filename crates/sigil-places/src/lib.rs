@@ -78,14 +78,23 @@ pub fn variables() -> impl Iterator<Item = (String, String)> {
     env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
 }
 
+/// Names of the models that come with sigil: the small base, and the same after it has seen solved tasks,
+/// for rounds of expert iteration.
+pub const BUILT_IN_MODELS: [&str; 2] = [sigil_config::BUILT_IN_BASE, "sigil-base-tasks"];
+
 /// The small base model: beside an installed program, else in the source tree it was built from.
 pub fn built_in_base() -> Option<PathBuf> {
+    built_in_model(sigil_config::BUILT_IN_BASE)
+}
+
+/// One of [`BUILT_IN_MODELS`]: beside an installed program, else in the source tree it was built from.
+pub fn built_in_model(name: &str) -> Option<PathBuf> {
     let beside = env::current_exe().ok().and_then(|program| {
         let folder = program.parent()?;
-        let candidates = [folder.join("sigil-base"), folder.join("../share/sigil/sigil-base")];
+        let candidates = [folder.join(name), folder.join("../share/sigil").join(name)];
         candidates.into_iter().find(|path| path.is_dir())
     });
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/sigil-base");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs").join(name);
     beside.or_else(|| source.is_dir().then_some(source))
 }
 

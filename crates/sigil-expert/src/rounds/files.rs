@@ -103,11 +103,19 @@ pub(super) fn whole_text(task: &MadeTask, text: &str) -> String {
     whole
 }
 
+/// A row of earlier data.
+pub(super) struct Replayed {
+    pub(super) text: String,
+    /// Begins with `replay/`.
+    pub(super) name: String,
+    pub(super) composition: String,
+}
+
 /// Writes what was selected: the rows that are trained on, and the predecessor's two files.
 pub(super) fn write_rows(
     folder: &Path,
     selected: &[Selected],
-    replayed: &[MadeTask],
+    replayed: &[Replayed],
 ) -> Result<(), ExpertError> {
     let own = selected.iter().map(|row| TrainRow {
         text: row.text.clone(),
@@ -116,11 +124,11 @@ pub(super) fn write_rows(
         composition: row.composition.clone(),
         score: row.score,
     });
-    let earlier = replayed.iter().map(|task| TrainRow {
-        text: task.solved(),
+    let earlier = replayed.iter().map(|row| TrainRow {
+        text: row.text.clone(),
         weight: 1.0,
-        task: format!("replay/{}", task.task_id),
-        composition: task.composition.clone(),
+        task: row.name.clone(),
+        composition: row.composition.clone(),
         score: 1.0,
     });
     write_lines(&folder.join("rows.jsonl"), &own.chain(earlier).collect::<Vec<_>>())?;
@@ -138,13 +146,13 @@ pub(super) fn write_rows(
 }
 
 /// The settings of one training.
-pub(super) struct Training<'a> {
-    pub(super) settings: &'a toml::Table,
-    pub(super) model: &'a str,
-    pub(super) rows: Vec<&'a Path>,
-    pub(super) run: &'a Path,
-    pub(super) start: Option<&'a Path>,
-    pub(super) seed: u64,
+pub(crate) struct Training<'a> {
+    pub(crate) settings: &'a toml::Table,
+    pub(crate) model: &'a str,
+    pub(crate) rows: Vec<&'a Path>,
+    pub(crate) run: &'a Path,
+    pub(crate) start: Option<&'a Path>,
+    pub(crate) seed: u64,
 }
 
 impl Training<'_> {
@@ -153,6 +161,14 @@ impl Training<'_> {
     /// # Errors
     /// Settings that these rules refuse.
     pub(super) fn write(&self, path: &Path) -> Result<(), ExpertError> {
+        let written = self
+            .to_toml()
+            .map_err(|problem| ExpertError::Settings { path: path.to_owned(), problem })?;
+        Ok(sigil_run::atomic_write(path, written.as_bytes())?)
+    }
+
+    /// As text that the rules of `sigil-train` accept, or what they say against it.
+    pub(crate) fn to_toml(&self) -> Result<String, String> {
         let mut all = self.settings.clone();
         let mut set = |section: &str, key: &str, value: toml::Value, always: bool| {
             let table = all.entry(section).or_insert_with(|| toml::Table::new().into());
@@ -185,9 +201,23 @@ impl Training<'_> {
         set("run", "output_dir", text(self.run), true);
         set("run", "seed", ((self.seed >> 1) as i64).into(), true);
         let written = all.to_string();
-        sigil_config::Layers::new().file(path, written.as_str()).load().map_err(|errors| {
-            ExpertError::Settings { path: path.to_owned(), problem: errors.to_string() }
-        })?;
-        Ok(sigil_run::atomic_write(path, written.as_bytes())?)
+        let loaded = sigil_config::Layers::new().file("training.toml", written.as_str()).load();
+        loaded.map_err(|errors| in_one_line(&errors.to_string()))?;
+        Ok(written)
     }
+}
+
+/// Problems of settings, each with its hint, without the excerpts of a text that nobody wrote.
+fn in_one_line(told: &str) -> String {
+    let mut problems: Vec<String> = Vec::new();
+    for line in told.lines() {
+        if let Some(problem) = line.strip_prefix("error: ") {
+            problems.push(problem.to_owned());
+        } else if let (Some(hint), Some(last)) =
+            (line.trim().strip_prefix("hint: "), problems.last_mut())
+        {
+            last.push_str(&format!(" ({hint})"));
+        }
+    }
+    format!("[training]: {}", problems.join("; "))
 }

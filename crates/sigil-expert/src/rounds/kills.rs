@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::experiment::run_over;
+use super::pool::Pool;
 use super::{Arm, Experiment, Job, Runner};
 use crate::ExpertError;
 use crate::report::Report;
@@ -79,6 +80,7 @@ impl Runner for Script {
                     result(task, index, index % 3 != 0, 0)
                 });
                 let rows: Vec<_> = rows.collect();
+                write(&out.join("metrics.json"), "{\"protocol\": {\"rustc_version\": \"1\"}}");
                 write(&out.join("results.jsonl"), &sigil_eval::score::to_lines(&rows));
             }
             Job::Train { config, run, resume } => {
@@ -108,7 +110,7 @@ fn run(experiment: &Experiment, script: &mut Script) -> Result<Report, ExpertErr
     static SETS: OnceLock<[TaskSet; 2]> = OnceLock::new();
     let sets =
         SETS.get_or_init(|| [task_set(Split::Development, 3, 1), task_set(Split::HeldOut, 4, 1)]);
-    run_over(experiment, sets.clone(), script)
+    run_over(experiment, Pool::made(sets.clone()), script)
 }
 
 fn experiment(folder: &Path) -> Experiment {

@@ -86,6 +86,23 @@ impl Iterator for Drawn {
     }
 }
 
+/// A task of each composition that makes one, and how many make none: a step of theirs has no effect.
+pub fn each_composition(seed: u64) -> (TaskSet, usize) {
+    /// Constants are drawn so often before a composition counts as one without effect.
+    const TRIES: usize = 8;
+    let mut random = SplitMix::new(seed);
+    let (mut tasks, mut idle) = (Vec::new(), 0);
+    for one in compositions() {
+        let id = format!("each/{:05}", tasks.len());
+        let task = (0..TRIES).find_map(|_| write_task(one, id.clone(), random.next_u64()));
+        match task {
+            Some(task) => tasks.push(task),
+            None => idle += 1,
+        }
+    }
+    (tasks, idle)
+}
+
 fn shuffle<T>(items: &mut [T], random: &mut SplitMix) {
     for place in (1..items.len()).rev() {
         items.swap(place, random.below(place as u64 + 1) as usize);
