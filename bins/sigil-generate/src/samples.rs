@@ -51,7 +51,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let job = Job::new(arguments, prompts, sampling, &folders, &described, stop)?;
     match chosen {
         Chosen::Cpu => job.run::<Cpu>(&Default::default(), DType::F32),
-        Chosen::Cuda(index) => job.run::<Gpu>(&CudaDevice::new(index), DType::BF16),
+        Chosen::Cuda(index) => {
+            device::check_kernels(index);
+            job.run::<Gpu>(&CudaDevice::new(index), DType::BF16)
+        }
     }
 }
 
