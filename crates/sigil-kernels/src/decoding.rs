@@ -81,6 +81,13 @@ pub trait Decoding: Kernels {
         shape: AttentionShape,
     ) -> Matrix<Self>;
 
+    /// The likeliest token of every row of `logits [rows, vocab]`, f32, the first of equal ones, chosen
+    /// where the logits are; `None` where that is no faster than reading them.
+    fn likeliest(logits: &Matrix<Self>) -> Option<Vec<u32>> {
+        let _ = logits;
+        None
+    }
+
     /// Copies the first `positions` of one slot to another.
     fn copy_slot(cache: &mut Self::Cache, from: usize, to: usize, positions: usize);
 

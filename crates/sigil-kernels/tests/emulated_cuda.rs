@@ -125,6 +125,11 @@ fn attention_over_a_cache() {
 }
 
 #[test]
+fn the_likeliest_token_is_the_first_of_equal_ones() {
+    run("likeliest", "likeliest", &catalogue::likeliest(), &[]);
+}
+
+#[test]
 fn shared_sums_are_added() {
     let kernels = catalogue::all().into_iter().filter(|source| source.file.name == "reduce");
     for (i, source) in kernels.enumerate() {

@@ -7,7 +7,7 @@ use std::time::Instant;
 use miette::{Context, IntoDiagnostic, miette};
 use serde_json::json;
 use sigil_kernels::{
-    Cpu, CudaDevice, DType, Decoding, Gpu, Kernels,
+    Cpu, CudaDevice, DType, Decoding, Gpu,
     cuda::{Family, fix_products, leave_out},
     device::probe_cuda,
     trial::{Sizes, parity_cases, release, self_check, speed_cases, wait},
@@ -231,7 +231,7 @@ fn parity<B: Decoding>(
     fixtures::run::<B>(speaker, device, dtype, label, tolerance)
 }
 
-fn ops<B: Kernels>(
+fn ops<B: Decoding>(
     speaker: &mut Speaker<'_>,
     device: &B::Device,
     dtype: DType,

@@ -249,6 +249,10 @@ macro_rules! kernels_on {
                 decoding::cached_attention::<$runtime>(q, k, v, cache, spans, shape)
             }
 
+            fn likeliest(logits: &Matrix<Self>) -> Option<Vec<u32>> {
+                crate::cuda::decoding::likeliest::<$runtime>(logits)
+            }
+
             fn copy_slot(cache: &mut Self::Cache, from: usize, to: usize, positions: usize) {
                 cache.copy_slot(from, to, positions);
             }

@@ -3,7 +3,9 @@
 
 use super::{
     attention::{HEAD_SIZES, Pass},
-    decoding::{MOST_GROUP, RowTiles, combine_source, decode_source, store_source},
+    decoding::{
+        MOST_GROUP, RowTiles, combine_source, decode_source, likeliest_source, store_source,
+    },
     source::Source,
     tiles::{Output, Tiles, fixed_source, reduce_source},
 };
@@ -91,12 +93,18 @@ pub fn decoding() -> Vec<(u32, Source)> {
     all
 }
 
+/// The one variant of `likeliest.cu`.
+pub fn likeliest() -> Source {
+    likeliest_source()
+}
+
 /// Every kernel that runs on compute capability 8.0 and later.
 pub fn all() -> Vec<Source> {
     let mut all: Vec<Source> = products().into_iter().map(|kernel| kernel.source).collect();
     all.extend(attention().into_iter().chain(decoding()).map(|(_, source)| source));
     all.extend(row_products());
     all.extend(fixed_products());
+    all.push(likeliest());
     for f32 in [false, true] {
         all.extend([false, true].map(|adds| reduce_source(f32, adds)));
     }

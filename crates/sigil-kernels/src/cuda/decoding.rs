@@ -1,23 +1,24 @@
 //! Launches of the kernels of generation: products of few tokens with 4-bit weights, and attention
 //! over a cache. Which shapes they take is decided here; the rest stays with `cube/decoding.rs`.
 
-use burn::tensor::DType;
+use burn::tensor::{DType, Tensor};
 use burn_cubecl::tensor::CubeTensor;
 
 use super::{
     Card, Native, attention,
     native::{Family, aligned, is_left_out},
-    source::{ATTENTION_COMBINE, ATTENTION_DECODE, CACHE_STORE, NF4_ROWS, Source},
+    source::{ATTENTION_COMBINE, ATTENTION_DECODE, CACHE_STORE, LIKELIEST, NF4_ROWS, Source},
 };
 use crate::{
-    AttentionShape, CacheShape, Matrix, QuantizedTensor, ScaleTensors, SequenceLayout, Span,
+    AttentionShape, CacheShape, IntVector, Matrix, QuantizedTensor, ScaleTensors, SequenceLayout,
+    Span,
     cube::buffer::{On, dense, dense_int, empty, owned, tensor, upload_int},
     decoding::check_spans,
     plain::PlainCache,
 };
 
 /// Tokens that [`NF4_ROWS`] takes at most.
-pub(crate) const MOST_TOKENS: usize = 16;
+pub(crate) const MOST_TOKENS: usize = 32;
 /// Query heads of a key head that [`ATTENTION_DECODE`] takes at most.
 pub(crate) const MOST_GROUP: usize = 8;
 /// Positions of a block of [`ATTENTION_DECODE`].
@@ -34,11 +35,13 @@ pub(crate) struct RowTiles {
 
 impl RowTiles {
     /// Every tiling that [`row_tiles`] chooses.
-    pub(crate) const ALL: [Self; 4] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self { tokens: 1, rows: 1 },
         Self { tokens: 1, rows: 2 },
         Self { tokens: 2, rows: 1 },
         Self { tokens: 2, rows: 2 },
+        Self { tokens: 4, rows: 1 },
+        Self { tokens: 4, rows: 2 },
     ];
 
     /// The kernel.
@@ -75,7 +78,7 @@ pub(crate) fn row_tiles(
     // Two groups of rows read each token half as often, but only where every multiprocessor still has
     // blocks to overlap.
     let rows = if n >= 32 * 2 * card.multiprocessors as usize { 2 } else { 1 };
-    Some(RowTiles { tokens: tokens.div_ceil(8), rows })
+    Some(RowTiles { tokens: tokens.div_ceil(8).next_power_of_two(), rows })
 }
 
 /// `x · Wᵀ (+ accumulator)`; gives the accumulator back where no kernel covers it.
@@ -152,6 +155,36 @@ pub(crate) fn store_source() -> Source {
     Source { file: CACHE_STORE, defines: vec![], threads: 256, shared_bytes: 0 }
 }
 
+/// The kernel that chooses the likeliest token of a row.
+pub(crate) fn likeliest_source() -> Source {
+    Source { file: LIKELIEST, defines: vec![], threads: 256, shared_bytes: 2 * 256 * 4 }
+}
+
+/// See [`crate::Decoding::likeliest`].
+pub(crate) fn likeliest<R: Native>(logits: &Matrix<On<R>>) -> Option<Vec<u32>> {
+    let [rows, columns] = logits.dims();
+    let countable = i32::try_from(columns).is_ok() && i32::try_from(rows).is_ok();
+    if is_left_out(Family::Decoding)
+        || logits.dtype() != DType::F32
+        || !countable
+        || rows * columns == 0
+    {
+        return None;
+    }
+    let logits = dense(logits);
+    R::card(&logits.client)?;
+    let out = empty(&logits, [rows], DType::I32);
+    R::launch(
+        &logits.client,
+        likeliest_source(),
+        [rows as u32, 1, 1],
+        &[&logits, &out],
+        &[columns as u32],
+    );
+    let out: IntVector<On<R>> = Tensor::from_primitive(out);
+    Some(out.into_data().iter::<i32>().map(|token| token as u32).collect())
+}
+
 /// Whether the kernels take these heads and this cache.
 pub(crate) fn heads_are_covered(shape: AttentionShape, cache: CacheShape) -> bool {
     attention::HEAD_SIZES.contains(&shape.head_dim)
@@ -184,7 +217,11 @@ pub(crate) fn cached_attention<R: Native>(
     shape: AttentionShape,
 ) -> Option<Matrix<On<R>>> {
     let all_bf16 = [q, k, v].iter().all(|x| x.dtype() == DType::BF16);
-    if is_left_out(Family::Decoding) || !all_bf16 || !heads_are_covered(shape, cache.shape()) || spans.is_empty() {
+    if is_left_out(Family::Decoding)
+        || !all_bf16
+        || !heads_are_covered(shape, cache.shape())
+        || spans.is_empty()
+    {
         return None;
     }
     let device = q.device();
@@ -265,7 +302,8 @@ mod tests {
         let tiles = |tokens, shape, block| row_tiles(tokens, shape, block, H200);
         assert_eq!(tiles(1, [4096, 4096], 64), Some(RowTiles { tokens: 1, rows: 1 }));
         assert_eq!(tiles(9, [14_336, 4096], 64), Some(RowTiles { tokens: 2, rows: 2 }));
-        assert_eq!(tiles(17, [4096, 4096], 64), None);
+        assert_eq!(tiles(17, [4096, 4096], 64), Some(RowTiles { tokens: 4, rows: 1 }));
+        assert_eq!(tiles(33, [4096, 4096], 64), None);
         assert_eq!(tiles(0, [4096, 4096], 64), None);
         assert_eq!(tiles(1, [4096, 4096], 128), None);
         assert_eq!(tiles(1, [4096, 96], 64), None);

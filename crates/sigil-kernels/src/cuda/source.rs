@@ -55,6 +55,8 @@ pub const NF4_ROWS: File = file!("nf4_rows");
 pub const ATTENTION_DECODE: File = file!("attention_decode");
 /// `attention_combine.cu`
 pub const ATTENTION_COMBINE: File = file!("attention_combine");
+/// `likeliest.cu`
+pub const LIKELIEST: File = file!("likeliest");
 /// `cache_store.cu`
 pub const CACHE_STORE: File = file!("cache_store");
 

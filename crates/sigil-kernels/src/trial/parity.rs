@@ -102,7 +102,7 @@ pub fn parity_cases<B: Decoding>(
         let run = move || attention::<B>(&on, dtype, head_dim, &lengths, window);
         add(name, tolerance, Box::new(run));
     }
-    for tokens in [1, 5, 16] {
+    for tokens in [1, 5, 16, 27] {
         let on = device.clone();
         let run = move || row_linear::<B>(&on, dtype, tokens);
         add(format!("rows of {tokens} tokens, NF4"), tolerance, Box::new(run));
@@ -122,6 +122,8 @@ pub fn parity_cases<B: Decoding>(
         };
         add(name, tolerance, Box::new(move || cached_attention::<B>(&on, dtype, shape)));
     }
+    let on = device.clone();
+    add("likeliest tokens".to_owned(), 0.0, Box::new(move || likeliest::<B>(&on)));
     let on = device.clone();
     add(
         "norm, SwiGLU, bias, rotation".to_owned(),
@@ -275,6 +277,18 @@ fn row_linear<B: Decoding>(device: &B::Device, dtype: DType, tokens: usize) -> f
             plain::linear(&x_cpu, &weight_cpu, Some(sum_cpu)),
         ),
     ])
+}
+
+/// 1 where a token is another one than on the CPU.
+fn likeliest<B: Decoding>(device: &B::Device) -> f64 {
+    let shape = [5, 1000];
+    let Some(found) = B::likeliest(&matrix::<B>(1, shape, DType::F32, device)) else { return 0.0 };
+    let logits = super::inputs::numbers(1, shape[0] * shape[1], DType::F32);
+    let wanted = logits.chunks(shape[1]).map(|row| {
+        let better = |best: usize, at: usize| if row[at] > row[best] { at } else { best };
+        (0..row.len()).fold(0, better) as u32
+    });
+    if wanted.eq(found) { 0.0 } else { 1.0 }
 }
 
 /// Prompts, then single tokens in another order of slots, then two more at once.

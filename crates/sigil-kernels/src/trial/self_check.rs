@@ -45,7 +45,9 @@ fn operations(family: Family) -> &'static [&'static str] {
         Family::Warpgroups => &["product Nt [300", "product Nn [300, 520] [520, 264]"],
         Family::Products => &["product Nt", "product Nn", "product Tn", "adapted linear"],
         Family::Attention => &["attention, heads of 64", "attention, heads of 128"],
-        Family::Decoding => &["rows of", "attention over a cache, 8", "attention over a cache, 6"],
+        Family::Decoding => {
+            &["rows of", "likeliest", "attention over a cache, 8", "attention over a cache, 6"]
+        }
     }
 }
 
@@ -108,7 +110,9 @@ mod tests {
         let cases = [
             case(
                 "product Nt [300, 264] [520, 264]",
-                Box::new(move || if seen.borrow().contains(&Family::Warpgroups) { 0.0 } else { 1.0 }),
+                Box::new(
+                    move || if seen.borrow().contains(&Family::Warpgroups) { 0.0 } else { 1.0 },
+                ),
             ),
             case("attention, heads of 128, x", Box::new(|| f64::INFINITY)),
         ];

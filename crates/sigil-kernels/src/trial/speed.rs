@@ -185,7 +185,7 @@ pub fn speed_cases<B: Decoding>(device: &B::Device, dtype: DType, sizes: Sizes) 
             }),
         );
     }
-    for rows in [1, 8, 16] {
+    for rows in [1, 8, 32] {
         let on = device.clone();
         add(
             format!("rows of {rows} tokens, NF4 {hidden} to {intermediate}"),
