@@ -94,7 +94,8 @@ fn attention() {
 #[test]
 fn fixed_products() {
     for (i, source) in catalogue::fixed_products().into_iter().enumerate() {
-        if !run("fixed_product", &format!("fixed-{i}"), &source, &[]) {
+        // Every way of storing operands with every type; addends take turns.
+        if i % 2 == (i / 2) % 2 && !run("fixed_product", &format!("fixed-{i}"), &source, &[]) {
             return;
         }
     }
@@ -112,7 +113,7 @@ fn products_of_few_tokens() {
 
 #[test]
 fn attention_over_a_cache() {
-    let groups = [1, 4, 6, 7];
+    let groups = [1, 4, 7];
     for (i, (pass, source)) in catalogue::decoding().into_iter().enumerate() {
         let group = source.defines.iter().find(|(name, _)| *name == "GROUP");
         if group.is_some_and(|(_, group)| !groups.contains(group)) {

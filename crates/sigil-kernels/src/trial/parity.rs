@@ -303,9 +303,9 @@ fn cached_attention<B: Decoding>(device: &B::Device, dtype: DType, shape: Attent
         vec![span(2, 5, 1), span(0, 150, 1)],
         vec![span(0, 151, 2), span(1, 0, 1)],
     ];
-    worst(passes.iter().zip(0..).map(|(spans, pass)| {
+    worst(passes.iter().zip(0u64..).map(|(spans, pass)| {
         let rows = spans.iter().map(|span| span.rows).sum();
-        let both = |seed, heads| {
+        let both = |seed: u64, heads: usize| {
             let shape = [rows, heads * head_dim];
             let seed = 10 * pass + seed;
             (matrix::<B>(seed, shape, dtype, device), cpu_matrix(seed, shape, dtype))

@@ -5,7 +5,7 @@
 use burn::tensor::DType;
 
 use super::inputs::{layout, matrix, quantized, vector};
-use crate::{AdamW, AttentionShape, CacheShape, Decoding, FrozenMatrix, Product, Span};
+use crate::{AdamW, AttentionShape, CacheShape, Decoding, FrozenMatrix, Kernels, Product, Span};
 
 /// Sizes of a model and of a micro-batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
