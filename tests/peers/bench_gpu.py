@@ -1,9 +1,10 @@
 """Times the operations and the training step of `cargo xtask gpu run` in PyTorch on the same card.
 
     pip install torch transformers peft bitsandbytes
-    python bench_gpu.py --device cuda --shape llama8b [--from N] [--only TEXT]
+    python bench_gpu.py --stage peers --device cuda --shape llama8b [--from N] [--only TEXT]
 
-`cargo xtask gpu run peers` starts it. It says a line of JSON before and after every case, as
+`cargo xtask gpu run` starts it for the stages `peers` (operations and steps), `generate` (tokens a
+second) and `learn` (a curve from the weights and tokens that our side has written). It says a line of JSON before and after every case, as
 xtask/src/gpu/supervisor.rs reads them; a case that cannot run says why and the next one follows.
 Operations are torch's own (cuBLAS, SDPA); steps are transformers + PEFT over a frozen base with
 weights of the same shapes: 4 bits where bitsandbytes is installed (double quantization, bf16
@@ -14,6 +15,7 @@ dropout, LoRA r 16 on all linear layers, AdamW.
 import argparse
 import gc
 import json
+import math
 import os
 import time
 
@@ -247,8 +249,140 @@ def steps(cases, torch, device, dtype, shape, shape_name, sequences, length, che
     cases.run(f"{sequences} sequences of {length}, {kind}, {base}", cleaned)
 
 
+def drawn_model(torch, transformers, device, dtype, shape, shape_name, positions):
+    """A causal model with drawn weights on the device, without torch's slow initialization."""
+    layers, hidden, intermediate, heads, kv_heads, vocab, head_dim, family = shape
+    name = "LlamaConfig" if family == "llama" else "Qwen2Config"
+    config = getattr(transformers, name)(
+        vocab_size=vocab, hidden_size=hidden, intermediate_size=intermediate,
+        num_hidden_layers=layers, num_attention_heads=heads, num_key_value_heads=kv_heads,
+        head_dim=head_dim, max_position_embeddings=positions, rms_norm_eps=1e-5,
+        tie_word_embeddings=shape_name == "qwen1b5", attn_implementation="sdpa", dtype=dtype)
+    with torch.device("meta"):
+        model = transformers.AutoModelForCausalLM.from_config(config)
+    model.to_empty(device=device)
+    for parameter in model.parameters():
+        if parameter.dim() == 1:
+            torch.nn.init.ones_(parameter)
+        else:
+            torch.nn.init.normal_(parameter, std=0.02)
+    with torch.device(device):
+        model.model.rotary_emb = type(model.model.rotary_emb)(config=config)
+    model.tie_weights()
+    return model.to(dtype).eval()
+
+
+def generation(cases, torch, device, dtype, shape, shape_name):
+    import transformers
+
+    vocab = shape[5]
+    prompt_tokens, new_tokens = (16, 8) if shape_name == "toy" else (128, 128)
+    made = []
+    sync = torch.cuda.synchronize if device == "cuda" else lambda: None
+
+    def body(sequences):
+        transformers.utils.logging.disable_progress_bar()
+        transformers.utils.logging.set_verbosity_error()
+        if not made:
+            made.append(drawn_model(torch, transformers, device, dtype, shape, shape_name,
+                                    prompt_tokens + new_tokens))
+        model = made[0]
+        model.generation_config = transformers.GenerationConfig(do_sample=False, pad_token_id=0)
+        ids = torch.tensor([[(s * 31 + p * 7919 + 13) % vocab for p in range(prompt_tokens)]
+                            for s in range(sequences)], device=device)
+        mask = torch.ones_like(ids)
+
+        def timed(count):
+            sync()
+            begun = time.perf_counter()
+            out = model.generate(ids, attention_mask=mask, max_new_tokens=count, do_sample=False,
+                                 eos_token_id=None)
+            sync()
+            assert out.shape[1] == prompt_tokens + count
+            return time.perf_counter() - begun
+
+        with torch.inference_mode():
+            timed(4)
+            prompts, everything = timed(1), timed(new_tokens)
+        seconds = max(everything - prompts, 1e-9)
+        rate = sequences * (new_tokens - 1) / seconds
+        reserved = torch.cuda.max_memory_reserved() if device == "cuda" else 0
+        figures = {
+            "decode_tokens_per_second": rate, "sequences": sequences,
+            "prompt_tokens_per_second": sequences * prompt_tokens / prompts,
+            "prompt_tokens": prompt_tokens, "new_tokens": new_tokens, "used_bytes": reserved,
+            "torch": torch.__version__, "transformers": transformers.__version__,
+        }
+        return (f"decode {rate:9.1f} tok/s  {seconds * 1e3 / (new_tokens - 1):8.3f} ms a token  "
+                f"prompts {sequences * prompt_tokens / prompts:9.0f} tok/s  "
+                f"{reserved / 2**30:6.2f} GiB"), figures
+
+    for sequences in (1, 32, 256):
+        cases.run(f"transformers, {sequences} sequences", lambda n=sequences: body(n))
+
+
+def learning(cases, torch, device, dtype, out):
+    import transformers
+
+    folder = os.path.join(out, "learn-initial")
+
+    def body():
+        transformers.utils.logging.disable_progress_bar()
+        with open(os.path.join(folder, "plan.json")) as file:
+            plan = json.load(file)
+        length, rows, steps, held_out = (plan[k] for k in ("length", "rows", "steps", "held_out"))
+        ids = torch.frombuffer(bytearray(open(os.path.join(folder, "tokens.bin"), "rb").read()),
+                               dtype=torch.int16).to(torch.int64).to(device)
+        model = transformers.AutoModelForCausalLM.from_pretrained(
+            folder, dtype=torch.float32, attn_implementation="sdpa").to(device).train()
+        optimizer = torch.optim.AdamW(model.parameters(), lr=plan["learning_rate"],
+                                      betas=(0.9, 0.95), eps=1e-8, weight_decay=0.1,
+                                      fused=device == "cuda")
+
+        def loss_of(first, count):
+            inside = ids[first * length:(first + count) * length + 1]
+            inputs, targets = inside[:-1].view(count, length), inside[1:]
+            with torch.autocast(device, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
+                logits = model(input_ids=inputs, use_cache=False).logits
+            return torch.nn.functional.cross_entropy(logits.float().view(count * length, -1),
+                                                     targets)
+
+        def rate(step):
+            warmup, most = plan["warmup"], plan["learning_rate"]
+            if step < warmup:
+                return most * (step + 1) / warmup
+            done = (step - warmup) / (steps - warmup)
+            return most * (0.55 + 0.45 * math.cos(done * math.pi))
+
+        losses, begun = [], time.perf_counter()
+        for step in range(steps):
+            for group in optimizer.param_groups:
+                group["lr"] = rate(step)
+            loss = loss_of(held_out + step * rows, rows)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            losses.append(loss.item())
+            if step == 9:
+                begun = time.perf_counter()
+        seconds = time.perf_counter() - begun
+        with torch.no_grad():
+            parts = [(first, min(rows, held_out - first)) for first in range(0, held_out, rows)]
+            loss = sum(loss_of(first, count).item() * count for first, count in parts) / held_out
+        speed = (steps - 10) * rows * length / seconds
+        figures = {"losses": losses, "held_out_loss": loss, "tokens_per_second": speed,
+                   "torch": torch.__version__, "transformers": transformers.__version__}
+        return (f"loss {losses[0]:.3f} to {losses[-1]:.3f}, held out {loss:.4f}; "
+                f"{speed:.0f} tok/s"), figures
+
+    cases.run("PyTorch, the same steps", body)
+
+
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("--stage", default="peers", choices=("peers", "generate", "learn"))
+    parser.add_argument("--out", default="out/gpu")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--shape", default="llama8b", choices=SHAPES)
     parser.add_argument("--from", dest="first", type=int, default=0)
@@ -261,6 +395,10 @@ def main():
     dtype = torch.bfloat16 if arguments.device == "cuda" else torch.float32
     length = 64 if toy else 4096
     cases = Cases(arguments.first, arguments.only)
+    if arguments.stage == "generate":
+        return generation(cases, torch, arguments.device, dtype, shape, arguments.shape)
+    if arguments.stage == "learn":
+        return learning(cases, torch, arguments.device, dtype, arguments.out)
     operations(cases, torch, arguments.device, dtype, shape, 128 if toy else 16384, length)
     for sequences, checkpointing in ((4, True), (4, False), (1, True)):
         steps(cases, torch, arguments.device, dtype, shape, arguments.shape, sequences, length,

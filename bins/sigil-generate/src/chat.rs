@@ -92,6 +92,7 @@ pub(crate) fn run(arguments: &Arguments, chat: &ChatArguments) -> Result<ExitCod
             talk.run(load::weights::<Cpu>(&folders, config, model, capacity, &device, compute)?)
         }
         Chosen::Cuda(index) => {
+            device::check_kernels(index);
             let (device, compute) = (CudaDevice::new(index), DType::BF16);
             talk.run(load::weights::<Gpu>(&folders, config, model, capacity, &device, compute)?)
         }

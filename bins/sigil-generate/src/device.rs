@@ -1,6 +1,6 @@
 //! Chooses the device.
 
-use sigil_kernels::device::probe_cuda;
+use sigil_kernels::{CudaDevice, Gpu, device::probe_cuda, trial::self_check};
 use sigil_places::Places;
 
 use crate::exit::Failure;
@@ -55,4 +55,12 @@ pub(crate) fn choose(name: &str, places: &Places) -> Result<Chosen, Failure> {
     }
     let message = format!("`--device cuda:{index}`: there are {} devices", devices.len());
     Err(Failure::new(8, message).hint("use auto or cuda:0"))
+}
+
+/// Compares the kernels in CUDA C++ with the plain version on this card, leaves out those that disagree
+/// and says so.
+pub(crate) fn check_kernels(index: usize) {
+    for disagreement in self_check::<Gpu>(&CudaDevice::new(index)) {
+        eprintln!("warning: {disagreement}");
+    }
 }

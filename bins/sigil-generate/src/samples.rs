@@ -55,7 +55,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Job::new(arguments, prompts, selection, sampling, &folders, &described, device, stop)?;
     match chosen {
         Chosen::Cpu => job.run::<Cpu>(&Default::default(), DType::F32),
-        Chosen::Cuda(index) => job.run::<Gpu>(&CudaDevice::new(index), DType::BF16),
+        Chosen::Cuda(index) => {
+            device::check_kernels(index);
+            job.run::<Gpu>(&CudaDevice::new(index), DType::BF16)
+        }
     }
 }
 

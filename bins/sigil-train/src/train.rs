@@ -79,6 +79,7 @@ fn train(
     let settings = &loaded.settings;
     let (known, opened) =
         ready::check(loaded, places, talk, arguments.resume, memory_bytes, place)?;
+    device::check_kernels(place, talk);
     let (run, run_notes) = open_run(settings)?;
     let log_file = settings.run.log_file.as_ref().map(|path| run.path().join(path));
     let made = talk.to_file(log_file.as_deref()).map_err(|error| {

@@ -2,11 +2,11 @@
 //!
 //! On the CPU a row of a result is the same bits whatever the other rows are and however many:
 //! every sum has an order that follows from the row alone. (The products of [`Kernels`] take their
-//! blocking from the whole shape.) Backends without kernels of their own run [`crate::plain`], and
-//! promise equality up to rounding only.
+//! blocking from the whole shape.) CubeCL backends run CUDA C++ where it covers shapes and card, else
+//! [`crate::plain`], and promise equality up to rounding only.
 //!
 //! No sampling here and no model structure: see `sigil-model`. The CPU's kernels are in
-//! `flex/panels/` and `flex/cache.rs`.
+//! `flex/panels/` and `flex/cache.rs`, those for CUDA in `cuda/decoding.rs`.
 
 use std::fmt::Debug;
 
@@ -81,6 +81,13 @@ pub trait Decoding: Kernels {
         shape: AttentionShape,
     ) -> Matrix<Self>;
 
+    /// The likeliest token of every row of `logits [rows, vocab]`, f32, the first of equal ones, chosen
+    /// where the logits are; `None` where that is no faster than reading them.
+    fn likeliest(logits: &Matrix<Self>) -> Option<Vec<u32>> {
+        let _ = logits;
+        None
+    }
+
     /// Copies the first `positions` of one slot to another.
     fn copy_slot(cache: &mut Self::Cache, from: usize, to: usize, positions: usize);
 
@@ -89,48 +96,6 @@ pub trait Decoding: Kernels {
         f()
     }
 }
-
-/// Implements [`Decoding`] by the plain version.
-macro_rules! decode_plainly {
-    ($backend:ty) => {
-        impl $crate::Decoding for $backend {
-            type RowWeight = $crate::FrozenMatrix<Self>;
-            type Cache = $crate::plain::PlainCache<Self>;
-
-            fn row_weight(weight: $crate::FrozenMatrix<Self>) -> Self::RowWeight {
-                weight
-            }
-
-            fn row_linear(
-                x: &$crate::Matrix<Self>,
-                weight: &Self::RowWeight,
-                accumulator: Option<$crate::Matrix<Self>>,
-            ) -> $crate::Matrix<Self> {
-                <Self as $crate::Kernels>::linear(x, weight, accumulator)
-            }
-
-            fn cache(shape: $crate::CacheShape, device: &Self::Device) -> Self::Cache {
-                $crate::plain::PlainCache::new(shape, device)
-            }
-
-            fn cached_attention(
-                q: &$crate::Matrix<Self>,
-                k: &$crate::Matrix<Self>,
-                v: &$crate::Matrix<Self>,
-                cache: &mut Self::Cache,
-                spans: &[$crate::Span],
-                shape: $crate::AttentionShape,
-            ) -> $crate::Matrix<Self> {
-                $crate::plain::cached_attention(q, k, v, cache, spans, shape)
-            }
-
-            fn copy_slot(cache: &mut Self::Cache, from: usize, to: usize, positions: usize) {
-                cache.copy_slot(from, to, positions);
-            }
-        }
-    };
-}
-pub(crate) use decode_plainly;
 
 /// The rows that spans cover, which must be all of them.
 pub(crate) fn check_spans<B: Backend>(q: &Matrix<B>, spans: &[Span], shape: CacheShape) {

@@ -92,6 +92,45 @@ fn attention() {
 }
 
 #[test]
+fn fixed_products() {
+    for (i, source) in catalogue::fixed_products().into_iter().enumerate() {
+        // Every way of storing operands with every type; addends take turns.
+        if i % 2 == (i / 2) % 2 && !run("fixed_product", &format!("fixed-{i}"), &source, &[]) {
+            return;
+        }
+    }
+}
+
+#[test]
+fn products_of_few_tokens() {
+    for (i, source) in catalogue::row_products().into_iter().enumerate() {
+        // Every tiling runs with every way of storing scales; outputs take turns.
+        if i % 4 == (i / 4) % 4 && !run("nf4_rows", &format!("nf4-{i}"), &source, &[]) {
+            return;
+        }
+    }
+}
+
+#[test]
+fn attention_over_a_cache() {
+    let groups = [1, 4, 7];
+    for (i, (pass, source)) in catalogue::decoding().into_iter().enumerate() {
+        let group = source.defines.iter().find(|(name, _)| *name == "GROUP");
+        if group.is_some_and(|(_, group)| !groups.contains(group)) {
+            continue;
+        }
+        if !run("decode", &format!("decode-{i}"), &source, &[format!("-DPASS={pass}")]) {
+            return;
+        }
+    }
+}
+
+#[test]
+fn the_likeliest_token_is_the_first_of_equal_ones() {
+    run("likeliest", "likeliest", &catalogue::likeliest(), &[]);
+}
+
+#[test]
 fn shared_sums_are_added() {
     let kernels = catalogue::all().into_iter().filter(|source| source.file.name == "reduce");
     for (i, source) in kernels.enumerate() {

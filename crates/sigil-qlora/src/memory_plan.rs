@@ -4,6 +4,7 @@
 //! `sigil-model`'s layer keeps under each policy.
 
 use sigil_config::{Settings, TrainingMode};
+use sigil_kernels::cube::cross_entropy;
 use sigil_model::CheckpointPolicy;
 use sigil_weights::{
     DecoderConfig, config::LinearModule, nf4::stored_bytes, peft::resolve_targets,
@@ -64,9 +65,15 @@ impl MemoryPlan {
         };
         let layers = config.num_layers as u64;
         let largest = modules.iter().map(elements).max().unwrap_or(0).max(table);
-        let chunk = tokens.min((1 << 22) / (config.vocab_size as u64).max(1)).max(1);
-        let workspace_bytes =
-            tokens * layer.all * element_bytes + largest * 4 + chunk * config.vocab_size as u64 * 4;
+        let vocabulary = config.vocab_size as u64;
+        let scratch = if element_bytes == 2 {
+            // CUDA: a weight is decoded to bf16, and a chunk of logits is large.
+            let logits = tokens * vocabulary * element_bytes;
+            largest * element_bytes + logits.min(cross_entropy::CHUNK_BYTES as u64)
+        } else {
+            largest * 4 + tokens.min((1 << 22) / vocabulary.max(1)).max(1) * vocabulary * 4
+        };
+        let workspace_bytes = tokens * layer.all * element_bytes + scratch;
         Self {
             base_bytes,
             embedding_bytes,

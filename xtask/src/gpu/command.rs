@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use miette::{Context, IntoDiagnostic};
 
-use super::{pack, stages, supervisor, table};
+use super::{curves, pack, stages, supervisor, table};
 
 /// Flags of `cargo xtask gpu`.
 #[derive(clap::Args)]
@@ -36,10 +36,50 @@ pub(crate) enum Stage {
     Train,
     /// The same operations and steps in PyTorch, PEFT and bitsandbytes
     Peers,
+    /// Tokens a second of generation, beside transformers
+    Generate,
+    /// A learning curve over real Rust code, beside PyTorch's
+    Learn,
+}
+
+/// Whose process it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// This program.
+    Own,
+    /// The peers' script.
+    Peer,
 }
 
 impl Stage {
-    const ALL: [Self; 5] = [Self::Doctor, Self::Check, Self::Ops, Self::Train, Self::Peers];
+    const ALL: [Self; 7] = [
+        Self::Doctor,
+        Self::Check,
+        Self::Ops,
+        Self::Train,
+        Self::Peers,
+        Self::Generate,
+        Self::Learn,
+    ];
+
+    /// The processes of the stage, in their order.
+    pub(crate) fn sides(self) -> &'static [Side] {
+        match self {
+            Self::Doctor | Self::Check | Self::Ops | Self::Train => &[Side::Own],
+            Self::Peers => &[Side::Peer],
+            Self::Generate | Self::Learn => &[Side::Own, Side::Peer],
+        }
+    }
+
+    /// How much of the time a process of the stage may take, beside those that are still to come.
+    fn weight(self) -> u32 {
+        match self {
+            Self::Doctor => 1,
+            Self::Check => 6,
+            Self::Ops | Self::Generate | Self::Learn => 8,
+            Self::Train | Self::Peers => 10,
+        }
+    }
 
     /// The name on the command line and in results.
     pub(crate) fn name(self) -> &'static str {
@@ -49,6 +89,8 @@ impl Stage {
             Self::Ops => "ops",
             Self::Train => "train",
             Self::Peers => "peers",
+            Self::Generate => "generate",
+            Self::Learn => "learn",
         }
     }
 }
@@ -78,7 +120,7 @@ pub(crate) enum Shape {
 /// Flags of `cargo xtask gpu run`.
 #[derive(clap::Args)]
 pub(crate) struct RunArguments {
-    /// Stages, in this order; all without `peers` if none is named
+    /// Stages, in this order; all but those with a peer if none is named
     stages: Vec<Stage>,
     /// Where to run
     #[arg(long, value_enum, default_value = "cuda")]
@@ -86,12 +128,12 @@ pub(crate) struct RunArguments {
     /// Sizes
     #[arg(long, value_enum, default_value = "llama8b")]
     pub(crate) shape: Shape,
-    /// Seconds for all stages together; what does not fit is left out and named
+    /// Seconds for all stages together, shared among them; what does not fit is left out and named
     #[arg(long, default_value_t = 480)]
     seconds: u64,
     /// Folder for the results
     #[arg(long, value_name = "FOLDER", default_value = "out/gpu")]
-    out: PathBuf,
+    pub(crate) out: PathBuf,
     /// A Python with torch, and transformers, peft and bitsandbytes for steps
     #[arg(long, value_name = "PATH", default_value = "python3")]
     pub(crate) python: PathBuf,
@@ -127,13 +169,28 @@ pub(crate) fn run(arguments: &Arguments) -> miette::Result<()> {
     let deadline = Instant::now() + Duration::from_secs(run.seconds);
     let mut chosen = run.stages.clone();
     if chosen.is_empty() {
-        chosen.extend(Stage::ALL.into_iter().filter(|&stage| stage != Stage::Peers));
+        let alone = |stage: &Stage| !stage.sides().contains(&Side::Peer);
+        chosen.extend(Stage::ALL.into_iter().filter(alone));
     }
+    let parts: Vec<(Stage, Side)> = chosen
+        .iter()
+        .flat_map(|&stage| stage.sides().iter().map(move |&side| (stage, side)))
+        .collect();
     let mut failed = 0;
-    for stage in chosen {
-        let results = supervisor::supervise(stage, run, &run.out, deadline)?;
+    let mut results = vec![];
+    for (at, &(stage, side)) in parts.iter().enumerate() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let weights: Vec<u32> = parts[at..].iter().map(|(stage, _)| stage.weight()).collect();
+        let until = Instant::now() + share(left, &weights);
+        results.extend(supervisor::supervise(stage, side, run, until)?);
+        if parts.get(at + 1).is_some_and(|&(next, _)| next == stage) {
+            continue;
+        }
+        if stage == Stage::Learn {
+            results.extend(curves::compare(&results, &run.out)?);
+        }
         println!("{}", table::table(stage, &results));
-        failed += results.iter().filter(|result| !result.ok).count();
+        failed += results.drain(..).filter(|result| !result.ok).count();
     }
     if failed > 0 {
         miette::bail!(
@@ -142,4 +199,36 @@ pub(crate) fn run(arguments: &Arguments) -> miette::Result<()> {
         );
     }
     Ok(())
+}
+
+/// The first part's share of the time that is left: what a part does not use goes to the others.
+fn share(left: Duration, weights: &[u32]) -> Duration {
+    let all: u32 = weights.iter().sum();
+    left.mul_f64(f64::from(weights[0]) / f64::from(all.max(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_call_leaves_time_for_its_last_part() {
+        let call = |stages: &[Stage]| {
+            let weights: Vec<u32> = stages
+                .iter()
+                .flat_map(|stage| stage.sides().iter().map(|_| stage.weight()))
+                .collect();
+            // Every part but the last uses up its share.
+            let mut left = Duration::from_secs(480);
+            let mut last = Duration::ZERO;
+            for at in 0..weights.len() {
+                last = share(left, &weights[at..]);
+                left -= last;
+            }
+            last.as_secs()
+        };
+        assert_eq!(call(&[Stage::Doctor, Stage::Check, Stage::Ops]), 256);
+        assert_eq!(call(&[Stage::Train, Stage::Peers]), 240);
+        assert_eq!(call(&[Stage::Generate, Stage::Learn]), 120);
+    }
 }

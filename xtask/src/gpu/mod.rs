@@ -5,7 +5,12 @@
 //! down costs itself only, and a machine that is taken away leaves what was measured. Next:
 //! `command.rs`, then `supervisor.rs`.
 
+mod code;
 mod command;
+mod curves;
+mod fixtures;
+mod generation;
+mod learning;
 mod model;
 mod pack;
 mod stages;

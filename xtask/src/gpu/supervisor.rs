@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use miette::{Context, IntoDiagnostic, miette};
 use serde::{Deserialize, Serialize};
 
-use super::command::{RunArguments, Stage};
+use super::command::{RunArguments, Side, Stage};
 
 /// The peers' side.
 const PEER: &str = "bench_gpu.py";
@@ -49,34 +49,44 @@ pub(crate) struct CaseResult {
     pub(crate) figures: serde_json::Map<String, serde_json::Value>,
 }
 
-/// Runs a stage until its cases are through or the time is over.
+/// The name of a part's files.
+pub(crate) fn part_name(stage: Stage, side: Side) -> String {
+    let beside = side == Side::Peer && stage.sides().len() > 1;
+    format!("{}{}", stage.name(), if beside { "-peer" } else { "" })
+}
+
+/// Runs one side of a stage until its cases are through or the time is over. A process that cannot be
+/// started is a case that failed: what comes after it still runs.
 ///
 /// # Errors
-/// The results cannot be written, or the process cannot be started.
+/// The results cannot be written.
 pub(crate) fn supervise(
     stage: Stage,
+    side: Side,
     arguments: &RunArguments,
-    out: &Path,
     deadline: Instant,
 ) -> miette::Result<Vec<CaseResult>> {
-    let path = out.join(format!("{}.jsonl", stage.name()));
+    let (out, part) = (&arguments.out, part_name(stage, side));
+    let path = out.join(format!("{part}.jsonl"));
     let mut file = File::create(&path)
         .into_diagnostic()
         .wrap_err_with(|| format!("creating {}", path.display()))?;
     let mut results: Vec<CaseResult> = vec![];
     let mut from = 0;
     loop {
-        let log = out.join(format!("{}-{from}.stderr", stage.name()));
-        let mut process = Process::start(command(stage, arguments, from)?, &log)?;
-        let end = process.follow(deadline, |result| {
-            let line = serde_json::to_string(result).expect("strings and numbers serialize");
-            results.push(result.clone());
-            writeln!(file, "{line}").and_then(|()| file.flush())
-        })?;
+        let log = out.join(format!("{part}-{from}.stderr"));
+        let end = match Process::start(command(stage, side, arguments, from)?, &log) {
+            Ok(mut process) => process.follow(deadline, |result| {
+                let line = serde_json::to_string(result).expect("strings and numbers serialize");
+                results.push(result.clone());
+                writeln!(file, "{line}").and_then(|()| file.flush())
+            })?,
+            Err(error) => End::Died { open: None, why: format!("{error:?}") },
+        };
         let (index, case, why) = match end {
             End::Through => return Ok(results),
             End::Died { open: Some((index, case)), why } => (index, case, why),
-            End::Died { open: None, why } => (usize::MAX, stage.name().to_owned(), why),
+            End::Died { open: None, why } => (usize::MAX, part.clone(), why),
         };
         let text = format!("{why}{}", last_words(&log));
         let result = CaseResult { index, case, ok: false, text, figures: Default::default() };
@@ -91,24 +101,30 @@ pub(crate) fn supervise(
     }
 }
 
-fn command(stage: Stage, arguments: &RunArguments, from: usize) -> miette::Result<Command> {
+fn command(
+    stage: Stage,
+    side: Side,
+    arguments: &RunArguments,
+    from: usize,
+) -> miette::Result<Command> {
     let program = std::env::current_exe().into_diagnostic().wrap_err("this program's own path")?;
     let shape = clap::ValueEnum::to_possible_value(&arguments.shape).expect("no shape is skipped");
     let device = clap::ValueEnum::to_possible_value(&arguments.device).expect("likewise");
     let common = ["--device", device.get_name(), "--shape", shape.get_name()];
     let from = from.to_string();
-    if stage == Stage::Peers {
+    if side == Side::Peer {
         // Beside the program where it was packed, else in the repository it was built from.
         let packed = program.with_file_name(PEER);
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/peers").join(PEER);
         let script = if packed.is_file() { packed } else { source };
         let mut command = Command::new(&arguments.python);
-        command.arg(script).args(common).args(["--from", &from, "--only", &arguments.only]);
+        command.arg(script).args(["--stage", stage.name()]).args(common);
+        command.args(["--from", &from, "--only", &arguments.only]).arg("--out").arg(&arguments.out);
         return Ok(command);
     }
     let mut command = Command::new(program);
     command.args(["gpu", "run", "--one", stage.name()]).args(common);
-    command.args(["--from", &from, "--only", &arguments.only]);
+    command.args(["--from", &from, "--only", &arguments.only]).arg("--out").arg(&arguments.out);
     if arguments.without_warpgroups {
         command.arg("--without-warpgroups");
     }
@@ -187,7 +203,7 @@ impl Process {
                 },
                 Err(RecvTimeoutError::Timeout) => {
                     let why = if Instant::now() >= deadline {
-                        "the time for all stages is over"
+                        "the time of this part is over"
                     } else {
                         "no answer for minutes"
                     };
@@ -261,6 +277,6 @@ mod tests {
         let (_, end) = follow(&format!("{BEGUN} exec sleep 600"), 1);
         let End::Died { open, why } = end else { panic!("it was stopped") };
         assert_eq!(open.map(|(index, _)| index), Some(3));
-        assert_eq!(why, "the time for all stages is over");
+        assert_eq!(why, "the time of this part is over");
     }
 }

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use miette::miette;
 use serde_json::json;
+use sigil_config::{Settings, TrainingMode};
 use sigil_kernels::{
     DType, Kernels, Matrix,
     trial::{release, wait},
@@ -17,11 +18,14 @@ use sigil_model::{
     decoder::LayerPolicies,
     load::{Source, load},
 };
-use sigil_qlora::optimizer::{AdamWSettings, Optimizer};
+use sigil_qlora::{
+    memory_plan::MemoryPlan,
+    optimizer::{AdamWSettings, Optimizer},
+};
 use sigil_weights::{AdapterConfig, DecoderConfig, FourBit};
 
 use super::{
-    command::{RunArguments, Shape},
+    command::{Device, RunArguments, Shape},
     model::{config_text, sequence_tokens, step_operations},
     stages::{Found, Speaker, used_bytes},
 };
@@ -109,6 +113,7 @@ impl<B: Kernels> Model<B> {
         for _ in 0..WARMUP {
             losses.push(self.step(sequences, policy)?);
         }
+        let used_before = used_bytes(arguments.device);
         let begun = Instant::now();
         let mut steps = 0;
         while steps < STEPS && (steps == 0 || begun.elapsed().as_secs_f64() < ENOUGH_SECONDS) {
@@ -117,25 +122,45 @@ impl<B: Kernels> Model<B> {
         }
         let seconds = begun.elapsed().as_secs_f64() / steps as f64;
         let used = used_bytes(arguments.device);
+        let planned = self.planned(sequences, policy);
+        let grown = used.unwrap_or(0).saturating_sub(used_before.unwrap_or(0));
+        // A card's pools hold what they need after the first steps; the peak of a process may rise.
+        let steady = arguments.device == Device::Cpu || grown <= planned / 100;
+        let gibibytes = |bytes: u64| bytes as f64 / f64::from(1 << 30);
         let rate = tokens as f64 / seconds;
         let work = step_operations(&self.decoder.config, tokens, self.sequence);
         let finite = losses.iter().all(|loss| loss.is_finite());
         Ok(Found {
-            ok: finite && losses.last() < losses.first(),
+            ok: finite && steady && losses.last() < losses.first(),
             text: format!(
-                "{rate:>9.0} tok/s  {:>9.1} ms  {:>6.1} model TFLOP/s  {:>6.2} GiB  loss {:.4} to {:.4}",
+                "{rate:>9.0} tok/s  {:>9.1} ms  {:>6.1} model TFLOP/s  {:>6.2} GiB \
+                 ({:.2} planned, {:.2} more than after {WARMUP} steps)  loss {:.4} to {:.4}",
                 seconds * 1e3,
                 work / seconds / 1e12,
-                used.unwrap_or(0) as f64 / f64::from(1 << 30),
+                gibibytes(used.unwrap_or(0)),
+                gibibytes(planned),
+                gibibytes(grown),
                 losses.first().copied().unwrap_or(f64::NAN),
                 losses.last().copied().unwrap_or(f64::NAN),
             ),
             figures: json!({
                 "tokens_per_second": rate, "step_ms": seconds * 1e3, "steps": steps,
                 "tokens": tokens, "policy": policy.name(), "model_operations": work,
-                "used_bytes": used, "losses": losses, "made_in_seconds": self.made_in_seconds,
+                "used_bytes": used, "planned_bytes": planned, "grown_bytes": grown,
+                "losses": losses, "made_in_seconds": self.made_in_seconds,
             }),
         })
+    }
+
+    /// What `sigil-train --plan` says for such a run.
+    fn planned(&self, sequences: usize, policy: CheckpointPolicy) -> u64 {
+        let mut settings = Settings::default();
+        settings.model.mode = TrainingMode::Qlora;
+        settings.lora.r = 16;
+        settings.train.micro_batch_size = sequences;
+        settings.sequence.max_length = self.sequence;
+        let element_bytes = self.decoder.compute.size() as u64;
+        MemoryPlan::new(&settings, &self.decoder.config, policy, element_bytes).total()
     }
 
     /// One optimizer step over sequences that are the same in every step; returns the loss.

@@ -6,12 +6,13 @@
 use burn::tensor::DType;
 
 use super::{
-    attention, cross_entropy, dequantize, elementwise, embedding, linear, norm, optimizer, rotary,
-    swiglu,
+    attention, cross_entropy, decoding, dequantize, elementwise, embedding, linear, norm,
+    optimizer, rotary, swiglu,
 };
 use crate::{
-    AdamW, AttentionShape, FrozenMatrix, HeadLoss, IntVector, Kernels, LoraInput, Matrix, Product,
-    QuantizedTensor, RotaryTable, SequenceLayout, Vector,
+    AdamW, AttentionShape, CacheShape, Decoding, FrozenMatrix, HeadLoss, IntVector, Kernels,
+    LoraInput, Matrix, Product, QuantizedTensor, RotaryTable, SequenceLayout, Span, Vector,
+    plain::PlainCache,
 };
 
 macro_rules! kernels_on {
@@ -217,7 +218,45 @@ macro_rules! kernels_on {
             }
         }
 
-        crate::decoding::decode_plainly!(super::On<$runtime>);
+        impl Decoding for super::On<$runtime> {
+            type RowWeight = FrozenMatrix<Self>;
+            type Cache = PlainCache<Self>;
+
+            fn row_weight(weight: FrozenMatrix<Self>) -> Self::RowWeight {
+                weight
+            }
+
+            fn row_linear(
+                x: &Matrix<Self>,
+                weight: &Self::RowWeight,
+                accumulator: Option<Matrix<Self>>,
+            ) -> Matrix<Self> {
+                decoding::row_linear::<$runtime>(x, weight, accumulator)
+            }
+
+            fn cache(shape: CacheShape, device: &Self::Device) -> Self::Cache {
+                PlainCache::new(shape, device)
+            }
+
+            fn cached_attention(
+                q: &Matrix<Self>,
+                k: &Matrix<Self>,
+                v: &Matrix<Self>,
+                cache: &mut Self::Cache,
+                spans: &[Span],
+                shape: AttentionShape,
+            ) -> Matrix<Self> {
+                decoding::cached_attention::<$runtime>(q, k, v, cache, spans, shape)
+            }
+
+            fn likeliest(logits: &Matrix<Self>) -> Option<Vec<u32>> {
+                crate::cuda::decoding::likeliest::<$runtime>(logits)
+            }
+
+            fn copy_slot(cache: &mut Self::Cache, from: usize, to: usize, positions: usize) {
+                cache.copy_slot(from, to, positions);
+            }
+        }
     };
 }
 

@@ -15,7 +15,7 @@ use super::{
 use crate::{FrozenMatrix, HeadLoss, Matrix, Product, cuda::Native, plain};
 
 /// Logits held at once, in bytes: enough rows that the head's product runs at full speed.
-const CHUNK_BYTES: usize = 512 << 20;
+pub const CHUNK_BYTES: usize = 512 << 20;
 
 /// One cube a row of `logits [count, vocab]`: `nll[rows[i]] = logsumexp - logit[targets[i]]` and,
 /// with `gradient`, `logits = scale * (softmax - onehot)`.

@@ -1,12 +1,17 @@
 //! Products with frozen weights and with LoRA's matrices: decode once, then the CUDA C++ product
-//! where it covers the operands, else Burn's.
+//! where it covers the operands, else Burn's, or `fixed_product.cu` where every run must give the
+//! same bits.
 
 use burn::tensor::DType;
 
 use super::{buffer::On, dequantize::dequantize};
 use crate::{
     FrozenMatrix, LoraInput, Matrix, Product, Vector,
-    cuda::{Native, product::Operands, product::product as native_product},
+    cuda::{
+        Native,
+        product::{Operands, fixed_product, product as native_product},
+        products_are_fixed,
+    },
     plain,
 };
 
@@ -30,7 +35,26 @@ pub(super) fn product<R: Native>(
     let dtype = accumulator.as_ref().map_or(lhs.dtype(), Matrix::dtype);
     let operands = Operands { product, pair: [lhs, rhs], second: None, alpha };
     native_product(&operands, accumulator, dtype)
-        .unwrap_or_else(|accumulator| plain::product(product, lhs, rhs, alpha, accumulator))
+        .unwrap_or_else(|accumulator| other_product(product, lhs, rhs, alpha, accumulator, dtype))
+}
+
+/// A product that no CUDA C++ kernel covers: Burn's, which it chooses by timing, or the fixed one.
+fn other_product<R: Native>(
+    product: Product,
+    lhs: &Matrix<On<R>>,
+    rhs: &Matrix<On<R>>,
+    alpha: f32,
+    mut accumulator: Option<Matrix<On<R>>>,
+    dtype: DType,
+) -> Matrix<On<R>> {
+    if products_are_fixed() {
+        let operands = Operands { product, pair: [lhs, rhs], second: None, alpha };
+        match fixed_product(&operands, accumulator, dtype) {
+            Ok(found) => return found,
+            Err(back) => accumulator = back,
+        }
+    }
+    plain::product(product, lhs, rhs, alpha, accumulator).cast(dtype)
 }
 
 /// A gradient of a parameter: the product in f32, added to `sum`.
@@ -42,7 +66,7 @@ fn gradient<R: Native>(
 ) -> Matrix<On<R>> {
     let operands = Operands { product: Product::Tn, pair: [lhs, rhs], second: None, alpha };
     native_product(&operands, sum, DType::F32)
-        .unwrap_or_else(|sum| plain::product(Product::Tn, lhs, rhs, alpha, sum).cast(DType::F32))
+        .unwrap_or_else(|sum| other_product(Product::Tn, lhs, rhs, alpha, sum, DType::F32))
 }
 
 /// A pair of products that share their sum, or one after the other where no kernel takes both.

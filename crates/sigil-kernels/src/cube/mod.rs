@@ -1,7 +1,7 @@
 //! The operations as CubeCL kernels: CUDA C++ through NVRTC on NVIDIA cards, SPIR-V in the tests.
 //!
 //! Each kernel computes in f32 and rounds where [`crate::plain`] rounds, so the two agree to the
-//! order of the additions. Matrix products are Burn's. Nothing here plans memory or knows a model;
+//! order of the additions. Matrix products are those of [`crate::cuda`], or Burn's. Nothing here plans memory or knows a model;
 //! a shape that no kernel covers goes to the plain version.
 //!
 //! The kernels are public so that their generated CUDA can be compiled without a card
@@ -15,6 +15,7 @@ pub mod attention_forward;
 mod backend;
 pub mod buffer;
 pub mod cross_entropy;
+mod decoding;
 pub mod dequantize;
 pub mod elementwise;
 pub mod embedding;

@@ -5,7 +5,7 @@ use burn_cubecl::tensor::CubeTensor;
 
 use super::{
     Native,
-    native::aligned,
+    native::{Family, aligned, is_left_out},
     source::{ATTENTION_FORWARD, ATTENTION_KEY_GRADIENT, ATTENTION_QUERY_GRADIENT, File, Source},
 };
 use crate::{
@@ -75,6 +75,7 @@ impl Pass {
 fn covered<R: Native>(buffers: &[&CubeTensor<R>], shape: AttentionShape, passes: &[Pass]) -> bool {
     let Some(card) = R::card(&buffers[0].client) else { return false };
     HEAD_SIZES.contains(&shape.head_dim)
+        && !is_left_out(Family::Attention)
         && buffers.iter().all(|x| x.dtype == DType::BF16 && aligned(x))
         && passes.iter().all(|pass| pass.source(shape.head_dim).shared_bytes <= card.shared_bytes)
 }

@@ -3,8 +3,11 @@
 
 use super::{
     attention::{HEAD_SIZES, Pass},
+    decoding::{
+        MOST_GROUP, RowTiles, combine_source, decode_source, likeliest_source, store_source,
+    },
     source::Source,
-    tiles::{Output, Tiles, reduce_source},
+    tiles::{Output, Tiles, fixed_source, reduce_source},
 };
 use crate::Product;
 
@@ -55,10 +58,53 @@ pub fn attention() -> Vec<(u32, Source)> {
     sizes.flat_map(|d| Pass::ALL.map(|pass| (pass as u32, pass.source(d)))).collect()
 }
 
+/// Every variant of `fixed_product.cu`.
+pub fn fixed_products() -> Vec<Source> {
+    let mut all = vec![];
+    for product in [Product::Nn, Product::Nt, Product::Tn] {
+        for [in_f32, f32] in [[false, false], [false, true], [true, true]] {
+            all.extend([false, true].map(|adds| fixed_source(product, in_f32, f32, adds)));
+        }
+    }
+    all
+}
+
+/// Every variant of `nf4_rows.cu`.
+pub fn row_products() -> Vec<Source> {
+    let mut all = vec![];
+    for tiles in RowTiles::ALL {
+        for nested in [false, true] {
+            for f32 in [false, true] {
+                all.extend([false, true].map(|adds| tiles.source(nested, f32, adds)));
+            }
+        }
+    }
+    all
+}
+
+/// Every variant of the kernels over a cache, with the number of the pass: 0 attention in parts, 1 their
+/// combination, 2 storing.
+pub fn decoding() -> Vec<(u32, Source)> {
+    let mut all = vec![(2, store_source())];
+    for head_dim in HEAD_SIZES {
+        all.push((1, combine_source(head_dim)));
+        all.extend((1..=MOST_GROUP).map(|group| (0, decode_source(head_dim, group))));
+    }
+    all
+}
+
+/// The one variant of `likeliest.cu`.
+pub fn likeliest() -> Source {
+    likeliest_source()
+}
+
 /// Every kernel that runs on compute capability 8.0 and later.
 pub fn all() -> Vec<Source> {
     let mut all: Vec<Source> = products().into_iter().map(|kernel| kernel.source).collect();
-    all.extend(attention().into_iter().map(|(_, source)| source));
+    all.extend(attention().into_iter().chain(decoding()).map(|(_, source)| source));
+    all.extend(row_products());
+    all.extend(fixed_products());
+    all.push(likeliest());
     for f32 in [false, true] {
         all.extend([false, true].map(|adds| reduce_source(f32, adds)));
     }

@@ -1,5 +1,6 @@
 //! Kernels in CUDA C++ (`*.cu`), for what CubeCL's own language does not reach on tensor cores:
-//! matrix products with the LoRA branch inside, and attention forward and backward.
+//! matrix products with the LoRA branch inside, attention forward and backward, and the products and
+//! the attention of generation.
 //!
 //! They run on CubeCL's stream and buffers, so they mix freely with the kernels of [`crate::cube`].
 //! Each is compiled at run time for the card at hand and needs compute capability 8.0; what they do
@@ -9,9 +10,10 @@
 
 pub(crate) mod attention;
 pub mod catalogue;
+pub(crate) mod decoding;
 pub(crate) mod native;
 pub(crate) mod product;
 pub mod source;
 pub mod tiles;
 
-pub use native::{Card, Native, allow_warpgroups};
+pub use native::{Card, Family, Native, fix_products, leave_out, products_are_fixed};

@@ -1,6 +1,7 @@
 //! Which runtimes run CUDA C++, and the launch.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use burn_cubecl::{CubeRuntime, tensor::CubeTensor};
 use cubecl::{
@@ -22,13 +23,66 @@ pub struct Card {
     pub hopper: bool,
 }
 
-/// Set where Hopper's own instructions are to be left alone.
-static WITHOUT_WARPGROUPS: AtomicBool = AtomicBool::new(false);
+/// A group of kernels that can be left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Family {
+    /// Products by Hopper's warpgroup instructions; the other products stand in.
+    Warpgroups,
+    /// Products by tensor cores; Burn's stand in.
+    Products,
+    /// Attention of training; CubeCL's kernels stand in.
+    Attention,
+    /// Products of few tokens and attention over a cache; products and the plain version stand in.
+    Decoding,
+}
 
-/// Keeps this process from Hopper's warpgroup products, or lets it use them again: for measuring
-/// what they bring, and for a card that computes nonsense with them.
-pub fn allow_warpgroups(allowed: bool) {
-    WITHOUT_WARPGROUPS.store(!allowed, Ordering::Relaxed);
+impl Family {
+    /// All of them, those that others stand in for first.
+    pub const ALL: [Self; 4] = [Self::Warpgroups, Self::Products, Self::Attention, Self::Decoding];
+
+    fn bit(self) -> u32 {
+        1 << self as u32
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Warpgroups => "warpgroup products",
+            Self::Products => "tensor-core products",
+            Self::Attention => "attention kernels",
+            Self::Decoding => "generation kernels",
+        })
+    }
+}
+
+/// A bit for every family that is left out.
+static LEFT_OUT: AtomicU32 = AtomicU32::new(0);
+
+/// Keeps this process from a group of kernels: for measuring what it brings, and for a card that
+/// computes nonsense with it.
+pub fn leave_out(family: Family) {
+    LEFT_OUT.fetch_or(family.bit(), Ordering::Relaxed);
+}
+
+/// Whether [`leave_out`] was called for it.
+pub(crate) fn is_left_out(family: Family) -> bool {
+    LEFT_OUT.load(Ordering::Relaxed) & family.bit() != 0
+}
+
+/// Set where every product must be the same bits in every run.
+static FIXED_PRODUCTS: AtomicBool = AtomicBool::new(false);
+
+/// Has this process compute the products that no kernel in CUDA C++ covers by `fixed_product.cu`, whose
+/// sums are f32 in the order of k, instead of by Burn: Burn chooses among its kernels by timing them,
+/// so that two runs may differ in the last bits, and stages f32 as TF32. It is slower.
+pub fn fix_products(fixed: bool) {
+    FIXED_PRODUCTS.store(fixed, Ordering::Relaxed);
+}
+
+/// Whether [`fix_products`] is in force.
+pub fn products_are_fixed() -> bool {
+    FIXED_PRODUCTS.load(Ordering::Relaxed)
 }
 
 /// A CubeCL runtime that may run kernels in CUDA C++.
@@ -59,7 +113,7 @@ impl Native for cubecl::cuda::CudaRuntime {
         properties.features.copy_async.then(|| Card {
             shared_bytes: properties.hardware.max_shared_memory_size,
             multiprocessors: properties.hardware.num_streaming_multiprocessors.unwrap_or(1),
-            hopper: hopper && !WITHOUT_WARPGROUPS.load(Ordering::Relaxed),
+            hopper: hopper && !is_left_out(Family::Warpgroups),
         })
     }
 

@@ -6,8 +6,8 @@ use burn_cubecl::tensor::CubeTensor;
 
 use super::{
     Native,
-    native::aligned,
-    tiles::{Output, Plan, ProductShape, plan, reduce_source},
+    native::{Family, aligned, is_left_out},
+    tiles::{FIXED_TILE, Output, Plan, ProductShape, fixed_source, plan, reduce_source},
 };
 use crate::{
     Matrix, Product,
@@ -52,7 +52,7 @@ pub(crate) fn product<R: Native>(
         .all(|x| x.dtype() == DType::BF16)
         && matches!(dtype, DType::BF16 | DType::F32)
         && addend.as_ref().is_none_or(|x| x.dtype() == dtype);
-    if !dtypes_fit {
+    if !dtypes_fit || is_left_out(Family::Products) {
         return Err(addend);
     }
     let [a, b] = operands.pair.map(dense);
@@ -117,4 +117,40 @@ fn run<R: Native>(
     let scalars = [elements as u32, (elements >> 32) as u32, plan.shares, operands.alpha.to_bits()];
     let source = reduce_source(out.dtype == DType::F32, addend.is_some());
     R::launch(client, source, [blocks, 1, 1], &[&partial, more, out], &scalars);
+}
+
+/// The first pair's product in `dtype` on the general units, in the order of k; gives the addend back
+/// where there is no card for it, nothing to add up, or types that the kernel does not take.
+pub(crate) fn fixed_product<R: Native>(
+    operands: &Operands<'_, R>,
+    addend: Option<Matrix<On<R>>>,
+    dtype: DType,
+) -> Result<Matrix<On<R>>, Option<Matrix<On<R>>>> {
+    let [m, n, k] = sizes(operands.product, operands.pair);
+    let [from, other] = operands.pair.map(Matrix::dtype);
+    let types_fit = from == other
+        && matches!(
+            (from, dtype),
+            (DType::BF16, DType::BF16 | DType::F32) | (DType::F32, DType::F32)
+        )
+        && addend.as_ref().is_none_or(|x| x.dtype() == dtype);
+    let blocks = m.div_ceil(FIXED_TILE) * n.div_ceil(FIXED_TILE);
+    let counted = [m, n, k, blocks].iter().all(|&size| i32::try_from(size).is_ok());
+    if !types_fit || !counted || m * n * k == 0 {
+        return Err(addend);
+    }
+    let [a, b] = operands.pair.map(dense);
+    if R::card(&a.client).is_none() {
+        return Err(addend);
+    }
+    let out = empty(&a, [m, n], dtype);
+    let more = addend.as_ref().map_or_else(|| out.clone(), dense);
+    R::launch(
+        &a.client,
+        fixed_source(operands.product, from == DType::F32, dtype == DType::F32, addend.is_some()),
+        [blocks as u32, 1, 1],
+        &[&a, &b, &more, &out],
+        &[m as u32, n as u32, k as u32, operands.alpha.to_bits()],
+    );
+    Ok(tensor(out))
 }

@@ -47,6 +47,19 @@ pub const ATTENTION_QUERY_GRADIENT: File = file!("attention_query_gradient");
 /// `attention_key_gradient.cu`
 pub const ATTENTION_KEY_GRADIENT: File = file!("attention_key_gradient");
 
+/// `fixed_product.cu`
+pub const FIXED_PRODUCT: File = file!("fixed_product");
+/// `nf4_rows.cu`
+pub const NF4_ROWS: File = file!("nf4_rows");
+/// `attention_decode.cu`
+pub const ATTENTION_DECODE: File = file!("attention_decode");
+/// `attention_combine.cu`
+pub const ATTENTION_COMBINE: File = file!("attention_combine");
+/// `likeliest.cu`
+pub const LIKELIEST: File = file!("likeliest");
+/// `cache_store.cu`
+pub const CACHE_STORE: File = file!("cache_store");
+
 impl File {
     const fn new(name: &'static str, text: &'static str) -> Self {
         Self { name, text, digest: digest(digest(0xcbf2_9ce4_8422_2325, PRIMITIVES), text) }

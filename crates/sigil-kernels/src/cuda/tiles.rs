@@ -2,7 +2,7 @@
 
 use super::{
     native::Card,
-    source::{GEMM, GEMM_HOPPER, REDUCE, Source},
+    source::{FIXED_PRODUCT, GEMM, GEMM_HOPPER, REDUCE, Source},
 };
 use crate::Product;
 
@@ -137,6 +137,26 @@ pub enum Output {
 pub fn reduce_source(f32: bool, adds: bool) -> Source {
     let defines = vec![("OUT_F32", u32::from(f32)), ("ADDS", u32::from(adds))];
     Source { file: REDUCE, defines, threads: 256, shared_bytes: 0 }
+}
+
+/// Rows and columns of a block of `fixed_product.cu`.
+pub const FIXED_TILE: usize = 64;
+
+/// The product on the general units: `in_f32` and `f32` say which types come and go, else bf16.
+pub fn fixed_source(product: Product, in_f32: bool, f32: bool, adds: bool) -> Source {
+    let defines = [
+        ("IN_F32", in_f32),
+        ("OUT_F32", f32),
+        ("A_STORED_KM", product == Product::Tn),
+        ("B_STORED_NK", product == Product::Nt),
+        ("ADDS", adds),
+    ];
+    Source {
+        file: FIXED_PRODUCT,
+        defines: defines.map(|(name, value)| (name, u32::from(value))).to_vec(),
+        threads: 256,
+        shared_bytes: 2 * 16 * (FIXED_TILE + 1) * 4,
+    }
 }
 
 /// How a product is run.

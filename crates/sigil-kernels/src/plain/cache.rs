@@ -33,6 +33,26 @@ impl<B: Backend> PlainCache<B> {
         }
     }
 
+    /// The sizes it was made with.
+    pub(crate) fn shape(&self) -> CacheShape {
+        self.shape
+    }
+
+    /// Keys and values, zeros of `dtype` where nothing was stored yet, taken out to be written in place;
+    /// [`PlainCache::put`] gives them back.
+    pub(crate) fn take(&mut self, dtype: DType) -> [Matrix<B>; 2] {
+        let CacheShape { slots, capacity, kv_heads, head_dim } = self.shape;
+        let empty =
+            || Matrix::zeros([slots * capacity, kv_heads * head_dim], (&self.device, dtype));
+        let [keys, values] = [self.keys.take(), self.values.take()];
+        [keys.unwrap_or_else(empty), values.unwrap_or_else(empty)]
+    }
+
+    /// Gives back what [`PlainCache::take`] took.
+    pub(crate) fn put(&mut self, [keys, values]: [Matrix<B>; 2]) {
+        (self.keys, self.values) = (Some(keys), Some(values));
+    }
+
     fn store(&mut self, k: &Matrix<B>, v: &Matrix<B>, spans: &[Span]) {
         let CacheShape { slots, capacity, kv_heads, head_dim } = self.shape;
         let width = kv_heads * head_dim;

@@ -6,9 +6,11 @@
 
 mod inputs;
 mod parity;
+mod self_check;
 mod speed;
 
 pub use parity::{ParityCase, parity_cases};
+pub use self_check::{Disagreement, self_check};
 pub use speed::{Sizes, SpeedCase, speed_cases};
 
 use burn::tensor::backend::Backend;

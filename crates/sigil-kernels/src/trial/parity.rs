@@ -7,8 +7,8 @@ use burn::tensor::{DType, Tensor};
 
 use super::inputs::{layout, matrix, quantized, vector};
 use crate::{
-    AdamW, AttentionShape, Cpu, FrozenMatrix, Kernels, LoraInput, Product, RotaryTable,
-    layout::int_vector, plain,
+    AdamW, AttentionShape, CacheShape, Cpu, Decoding, FrozenMatrix, Kernels, LoraInput, Product,
+    RotaryTable, Span, layout::int_vector, plain,
 };
 
 /// One operation.
@@ -44,7 +44,7 @@ fn worst(errors: impl IntoIterator<Item = f64>) -> f64 {
 
 /// The cases for activations of `dtype` on `device`: `tolerance` for results that are rounded to
 /// it, and for sums of products.
-pub fn parity_cases<B: Kernels>(
+pub fn parity_cases<B: Decoding>(
     device: &B::Device,
     dtype: DType,
     tolerance: f64,
@@ -102,6 +102,28 @@ pub fn parity_cases<B: Kernels>(
         let run = move || attention::<B>(&on, dtype, head_dim, &lengths, window);
         add(name, tolerance, Box::new(run));
     }
+    for tokens in [1, 5, 16, 27] {
+        let on = device.clone();
+        let run = move || row_linear::<B>(&on, dtype, tokens);
+        add(format!("rows of {tokens} tokens, NF4"), tolerance, Box::new(run));
+    }
+    for (heads, kv_heads, head_dim, window) in
+        [(8, 2, 128, None), (6, 1, 64, Some(20)), (3, 3, 32, None)]
+    {
+        let on = device.clone();
+        let name =
+            format!("attention over a cache, {heads}/{kv_heads} heads of {head_dim}, {window:?}");
+        let shape = AttentionShape {
+            heads,
+            kv_heads,
+            head_dim,
+            window,
+            scale: (head_dim as f32).powf(-0.5),
+        };
+        add(name, tolerance, Box::new(move || cached_attention::<B>(&on, dtype, shape)));
+    }
+    let on = device.clone();
+    add("likeliest tokens".to_owned(), 0.0, Box::new(move || likeliest::<B>(&on)));
     let on = device.clone();
     add(
         "norm, SwiGLU, bias, rotation".to_owned(),
@@ -238,6 +260,62 @@ fn elementwise<B: Kernels>(device: &B::Device, dtype: DType) -> f64 {
             plain::rotate(x_cpu, &table_cpu, &at_cpu, 128, true),
         ),
     ])
+}
+
+fn row_linear<B: Decoding>(device: &B::Device, dtype: DType, tokens: usize) -> f64 {
+    let [out, into] = [264, 1344];
+    let x = matrix::<B>(1, [tokens, into], dtype, device);
+    let x_cpu = cpu_matrix(1, [tokens, into], dtype);
+    let sum = matrix::<B>(2, [tokens, out], dtype, device);
+    let sum_cpu = cpu_matrix(2, [tokens, out], dtype);
+    let weight = B::row_weight(FrozenMatrix::Quantized(quantized::<B>(3, [out, into], device)));
+    let weight_cpu = FrozenMatrix::Quantized(quantized::<Cpu>(3, [out, into], &CPU));
+    worst([
+        error(B::row_linear(&x, &weight, None), plain::linear(&x_cpu, &weight_cpu, None)),
+        error(
+            B::row_linear(&x, &weight, Some(sum)),
+            plain::linear(&x_cpu, &weight_cpu, Some(sum_cpu)),
+        ),
+    ])
+}
+
+/// 1 where a token is another one than on the CPU.
+fn likeliest<B: Decoding>(device: &B::Device) -> f64 {
+    let shape = [5, 1000];
+    let Some(found) = B::likeliest(&matrix::<B>(1, shape, DType::F32, device)) else { return 0.0 };
+    let logits = super::inputs::numbers(1, shape[0] * shape[1], DType::F32);
+    let wanted = logits.chunks(shape[1]).map(|row| {
+        let better = |best: usize, at: usize| if row[at] > row[best] { at } else { best };
+        (0..row.len()).fold(0, better) as u32
+    });
+    if wanted.eq(found) { 0.0 } else { 1.0 }
+}
+
+/// Prompts, then single tokens in another order of slots, then two more at once.
+fn cached_attention<B: Decoding>(device: &B::Device, dtype: DType, shape: AttentionShape) -> f64 {
+    let AttentionShape { heads, kv_heads, head_dim, .. } = shape;
+    let room = CacheShape { slots: 3, capacity: 200, kv_heads, head_dim };
+    let mut cache = B::cache(room, device);
+    let mut cache_cpu = plain::PlainCache::<Cpu>::new(room, &CPU);
+    let span = |slot, first, rows| Span { slot, first, rows };
+    let passes = [
+        vec![span(0, 0, 150), span(2, 0, 5)],
+        vec![span(2, 5, 1), span(0, 150, 1)],
+        vec![span(0, 151, 2), span(1, 0, 1)],
+    ];
+    worst(passes.iter().zip(0u64..).map(|(spans, pass)| {
+        let rows = spans.iter().map(|span| span.rows).sum();
+        let both = |seed: u64, heads: usize| {
+            let shape = [rows, heads * head_dim];
+            let seed = 10 * pass + seed;
+            (matrix::<B>(seed, shape, dtype, device), cpu_matrix(seed, shape, dtype))
+        };
+        let ((q, q_cpu), (k, k_cpu), (v, v_cpu)) =
+            (both(1, heads), both(2, kv_heads), both(3, kv_heads));
+        let found = B::cached_attention(&q, &k, &v, &mut cache, spans, shape);
+        let wanted = plain::cached_attention(&q_cpu, &k_cpu, &v_cpu, &mut cache_cpu, spans, shape);
+        error(found, wanted)
+    }))
 }
 
 fn head<B: Kernels>(device: &B::Device, dtype: DType) -> f64 {

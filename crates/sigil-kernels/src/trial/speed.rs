@@ -5,7 +5,7 @@
 use burn::tensor::DType;
 
 use super::inputs::{layout, matrix, quantized, vector};
-use crate::{AdamW, AttentionShape, FrozenMatrix, Kernels, Product};
+use crate::{AdamW, AttentionShape, CacheShape, Decoding, FrozenMatrix, Kernels, Product, Span};
 
 /// Sizes of a model and of a micro-batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ pub struct SpeedCase {
 }
 
 /// The cases for activations of `dtype` on `device`.
-pub fn speed_cases<B: Kernels>(device: &B::Device, dtype: DType, sizes: Sizes) -> Vec<SpeedCase> {
+pub fn speed_cases<B: Decoding>(device: &B::Device, dtype: DType, sizes: Sizes) -> Vec<SpeedCase> {
     let Sizes { tokens, hidden, intermediate, heads, kv_heads, head_dim, vocab, rank, .. } = sizes;
     let element = dtype.size() as f64;
     let mut cases: Vec<SpeedCase> = vec![];
@@ -181,6 +181,41 @@ pub fn speed_cases<B: Kernels>(device: &B::Device, dtype: DType, sizes: Sizes) -
                 let (out, sums) = <B as Kernels>::attention(&q, &k, &v, &at, shape);
                 Box::new(move || {
                     drop(B::attention_backward(&q, &q, &k, &v, &out, &sums, &at, shape));
+                })
+            }),
+        );
+    }
+    for rows in [1, 8, 32] {
+        let on = device.clone();
+        add(
+            format!("rows of {rows} tokens, NF4 {hidden} to {intermediate}"),
+            [0.0, weights * 0.5159],
+            Box::new(move || {
+                let x = matrix::<B>(1, [rows, hidden], dtype, &on);
+                let weight = quantized::<B>(2, [intermediate, hidden], &on);
+                let weight = B::row_weight(FrozenMatrix::Quantized(weight));
+                Box::new(move || drop(B::row_linear(&x, &weight, None)))
+            }),
+        );
+    }
+    for slots in [1, 32] {
+        let on = device.clone();
+        let capacity = sizes.document;
+        add(
+            format!("attention over a cache, {slots} sequences of {capacity}"),
+            [0.0, 2.0 * (slots * capacity * kv) as f64 * element],
+            Box::new(move || {
+                let new = |seed, width| matrix::<B>(seed, [slots, width], dtype, &on);
+                let (q, k, v) = (new(1, q), new(2, kv), new(3, kv));
+                let mut cache = B::cache(CacheShape { slots, capacity, kv_heads, head_dim }, &on);
+                let spans: Vec<Span> =
+                    (0..slots).map(|slot| Span { slot, first: capacity - 1, rows: 1 }).collect();
+                // The first position makes the cache; the others hold zeros.
+                let first: Vec<Span> =
+                    (0..slots).map(|slot| Span { slot, first: 0, rows: 1 }).collect();
+                drop(B::cached_attention(&q, &k, &v, &mut cache, &first, shape));
+                Box::new(move || {
+                    drop(B::cached_attention(&q, &k, &v, &mut cache, &spans, shape));
                 })
             }),
         );

@@ -9,7 +9,7 @@ use sigil_kernels::{Decoding, Span};
 
 use super::{
     FinishReason, GenerateError, GenerationModel, Sampling, Stop,
-    slots::{Sequence, advance},
+    slots::{Sequence, accept, advance},
 };
 
 /// Rows of a pass over prompts.
@@ -207,8 +207,17 @@ impl<B: Decoding> Generator<B> {
                 .unzip();
             let wanted: Vec<usize> = (0..tokens.len()).collect();
             let logits = self.model.forward(&tokens, &spans, &mut self.caches, &wanted);
-            let mut logits = on_host(logits);
-            self.choose(&mut slots, &taken, &mut logits, settings, observer);
+            let on_device =
+                settings.sampling.takes_the_likeliest().then(|| B::likeliest(&logits)).flatten();
+            match on_device {
+                Some(tokens) => self.give(&mut slots, &taken, observer, |sequences| {
+                    accept(sequences, &tokens, settings)
+                }),
+                None => {
+                    let mut logits = on_host(logits);
+                    self.choose(&mut slots, &taken, &mut logits, settings, observer);
+                }
+            }
             self.timings.decode_secs += begun.elapsed().as_secs_f64();
             self.timings.decoded_tokens += taken.len() as u64;
         }
@@ -294,7 +303,8 @@ impl<B: Decoding> Generator<B> {
         all
     }
 
-    /// Gives the sequences in `taken` their next tokens, and empties the slots of those that end.
+    /// Gives the sequences in `taken` their next tokens, chosen from `logits`, and empties the slots of
+    /// those that end.
     fn choose(
         &self,
         slots: &mut [Option<Sequence>],
@@ -303,13 +313,28 @@ impl<B: Decoding> Generator<B> {
         settings: &Settings<'_>,
         observer: &mut (dyn Observer + Send),
     ) {
+        let vocabulary = self.model.config.vocab_size;
+        self.give(slots, taken, observer, |sequences| {
+            advance(sequences, logits, vocabulary, settings)
+        });
+    }
+
+    /// Gives the sequences in `taken` the tokens that `next` finds for them, and empties the slots of
+    /// those that end.
+    fn give(
+        &self,
+        slots: &mut [Option<Sequence>],
+        taken: &[usize],
+        observer: &mut (dyn Observer + Send),
+        next: impl FnOnce(&mut [&mut Sequence]) -> Vec<Option<u32>>,
+    ) {
         let mut sequences: Vec<&mut Sequence> = slots
             .iter_mut()
             .enumerate()
             .filter(|(slot, _)| taken.contains(slot))
             .filter_map(|(_, sequence)| sequence.as_mut())
             .collect();
-        let tokens = advance(&mut sequences, logits, self.model.config.vocab_size, settings);
+        let tokens = next(&mut sequences);
         for (&slot, token) in taken.iter().zip(tokens) {
             let Some(sequence) = &slots[slot] else { continue };
             if let Some(token) = token {

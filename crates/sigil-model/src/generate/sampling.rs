@@ -70,6 +70,11 @@ impl Sampling {
         self.temperature == 0.0
     }
 
+    /// True where the likeliest token is taken, whatever the text so far is.
+    pub(super) fn takes_the_likeliest(&self) -> bool {
+        self.is_greedy() && self.repetition_penalty == 1.0
+    }
+
     /// Chooses a token.
     ///
     /// `logits [vocab]` is scratch afterwards; `seen` are the tokens of the text so far, each once

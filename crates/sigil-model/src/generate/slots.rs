@@ -73,6 +73,11 @@ impl Sequence {
     fn advance(&mut self, logits: &mut [f32], settings: &Settings<'_>) -> Option<u32> {
         let random = draw(self.stream, self.tokens.len());
         let token = settings.sampling.choose(logits, &self.seen.list, random);
+        self.accept(token, settings)
+    }
+
+    /// Takes the next token; returns it unless it ends the text.
+    fn accept(&mut self, token: u32, settings: &Settings<'_>) -> Option<u32> {
         if settings.stop.tokens.contains(&token) {
             self.finish = Some(FinishReason::StopToken);
             return None;
@@ -91,6 +96,16 @@ impl Sequence {
     pub(super) fn sample(&self) -> Option<Sample> {
         self.finish.map(|finish| Sample { tokens: self.tokens.clone(), finish })
     }
+}
+
+/// Gives every sequence the token that was chosen for it.
+pub(super) fn accept(
+    sequences: &mut [&mut Sequence],
+    tokens: &[u32],
+    settings: &Settings<'_>,
+) -> Vec<Option<u32>> {
+    let pairs = sequences.iter_mut().zip(tokens);
+    pairs.map(|(sequence, &token)| sequence.accept(token, settings)).collect()
 }
 
 /// Gives every sequence its next token, each from its row of `logits [sequences, vocabulary]`.

@@ -1,0 +1,345 @@
+//! Launches of the kernels of generation: products of few tokens with 4-bit weights, and attention
+//! over a cache. Which shapes they take is decided here; the rest stays with `cube/decoding.rs`.
+
+use burn::tensor::{DType, Tensor};
+use burn_cubecl::tensor::CubeTensor;
+
+use super::{
+    Card, Native, attention,
+    native::{Family, aligned, is_left_out},
+    source::{ATTENTION_COMBINE, ATTENTION_DECODE, CACHE_STORE, LIKELIEST, NF4_ROWS, Source},
+};
+use crate::{
+    AttentionShape, CacheShape, IntVector, Matrix, QuantizedTensor, ScaleTensors, SequenceLayout,
+    Span,
+    cube::buffer::{On, dense, dense_int, empty, owned, tensor, upload_int},
+    decoding::check_spans,
+    plain::PlainCache,
+};
+
+/// Tokens that [`NF4_ROWS`] takes at most.
+pub(crate) const MOST_TOKENS: usize = 32;
+/// Query heads of a key head that [`ATTENTION_DECODE`] takes at most.
+pub(crate) const MOST_GROUP: usize = 8;
+/// Positions of a block of [`ATTENTION_DECODE`].
+const PART: usize = 128;
+
+/// How a product of few tokens is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RowTiles {
+    /// Groups of eight tokens.
+    pub tokens: usize,
+    /// Groups of sixteen rows of the weight in a block.
+    pub rows: usize,
+}
+
+impl RowTiles {
+    /// Every tiling that [`row_tiles`] chooses.
+    pub(crate) const ALL: [Self; 6] = [
+        Self { tokens: 1, rows: 1 },
+        Self { tokens: 1, rows: 2 },
+        Self { tokens: 2, rows: 1 },
+        Self { tokens: 2, rows: 2 },
+        Self { tokens: 4, rows: 1 },
+        Self { tokens: 4, rows: 2 },
+    ];
+
+    /// The kernel.
+    pub(crate) fn source(self, nested: bool, f32: bool, adds: bool) -> Source {
+        let sums = 8 * (8 * self.tokens) * (16 * self.rows);
+        Source {
+            file: NF4_ROWS,
+            defines: vec![
+                ("TOKEN_TILES", self.tokens as u32),
+                ("ROW_TILES", self.rows as u32),
+                ("NESTED", u32::from(nested)),
+                ("OUT_F32", u32::from(f32)),
+                ("ADDS", u32::from(adds)),
+            ],
+            threads: 256,
+            shared_bytes: 4 * (sums + 16 + 256),
+        }
+    }
+}
+
+/// The tiles for `tokens` rows and a weight `[n, k]` in blocks of `block_size`, or `None` where the
+/// kernel does not take them.
+pub(crate) fn row_tiles(
+    tokens: usize,
+    [n, k]: [usize; 2],
+    block_size: usize,
+    card: Card,
+) -> Option<RowTiles> {
+    let fits = [n, k].iter().all(|&size| i32::try_from(size).is_ok());
+    let whole_blocks = block_size == 64 && k.is_multiple_of(64);
+    if !fits || !whole_blocks || n * k == 0 || !(1..=MOST_TOKENS).contains(&tokens) {
+        return None;
+    }
+    // Two groups of rows read each token half as often, but only where every multiprocessor still has
+    // blocks to overlap.
+    let rows = if n >= 32 * 2 * card.multiprocessors as usize { 2 } else { 1 };
+    Some(RowTiles { tokens: tokens.div_ceil(8).next_power_of_two(), rows })
+}
+
+/// `x · Wᵀ (+ accumulator)`; gives the accumulator back where no kernel covers it.
+pub(crate) fn row_product<R: Native>(
+    x: &Matrix<On<R>>,
+    weight: &QuantizedTensor<On<R>>,
+    accumulator: Option<Matrix<On<R>>>,
+) -> Result<Matrix<On<R>>, Option<Matrix<On<R>>>> {
+    let [tokens, _] = x.dims();
+    let dtype = accumulator.as_ref().map_or(x.dtype(), Matrix::dtype);
+    let left_out = is_left_out(Family::Decoding);
+    if left_out || x.dtype() != DType::BF16 || !matches!(dtype, DType::BF16 | DType::F32) {
+        return Err(accumulator);
+    }
+    let x = dense(x);
+    let tiles = R::card(&x.client)
+        .and_then(|card| row_tiles(tokens, weight.shape, weight.block_size, card));
+    let Some(tiles) = tiles else { return Err(accumulator) };
+    let packed = dense_int(&weight.packed);
+    if !aligned(&x) || !aligned(&packed) {
+        return Err(accumulator);
+    }
+    let (codes, absmax, scale_levels, offset, group, nested) = match &weight.scales {
+        ScaleTensors::Plain(absmax) => {
+            let absmax = dense(absmax);
+            (packed.clone(), absmax.clone(), absmax, 0.0, 1, false)
+        }
+        ScaleTensors::Nested { codes, absmax, levels, offset, group_size } => {
+            if levels.dims()[0] != 256 {
+                return Err(accumulator);
+            }
+            (dense_int(codes), dense(absmax), dense(levels), *offset, *group_size, true)
+        }
+    };
+    let [n, k] = weight.shape;
+    let addend = accumulator.as_ref().map(dense);
+    let out = empty(&x, [tokens, n], dtype);
+    let mut scalars: Vec<u32> = [tokens, n, k, group].map(|size| size as u32).to_vec();
+    scalars.push(f32::to_bits(offset));
+    scalars.extend(weight.levels.map(f32::to_bits));
+    R::launch(
+        &x.client,
+        tiles.source(nested, dtype == DType::F32, addend.is_some()),
+        [n.div_ceil(16 * tiles.rows) as u32, 1, 1],
+        &[&x, &packed, &codes, &absmax, &scale_levels, addend.as_ref().unwrap_or(&out), &out],
+        &scalars,
+    );
+    Ok(tensor(out))
+}
+
+/// The kernel that reads the cache, for heads of `head_dim` in groups of `group`.
+pub(crate) fn decode_source(head_dim: usize, group: usize) -> Source {
+    let streams = 128 / (head_dim / 8);
+    Source {
+        file: ATTENTION_DECODE,
+        defines: vec![("D", head_dim as u32), ("GROUP", group as u32)],
+        threads: 128,
+        shared_bytes: 4 * streams * group * (head_dim + 2),
+    }
+}
+
+/// The kernel that joins the parts.
+pub(crate) fn combine_source(head_dim: usize) -> Source {
+    Source {
+        file: ATTENTION_COMBINE,
+        defines: vec![("D", head_dim as u32)],
+        threads: head_dim as u32,
+        shared_bytes: 0,
+    }
+}
+
+/// The kernel that stores new rows.
+pub(crate) fn store_source() -> Source {
+    Source { file: CACHE_STORE, defines: vec![], threads: 256, shared_bytes: 0 }
+}
+
+/// The kernel that chooses the likeliest token of a row.
+pub(crate) fn likeliest_source() -> Source {
+    Source { file: LIKELIEST, defines: vec![], threads: 256, shared_bytes: 2 * 256 * 4 }
+}
+
+/// See [`crate::Decoding::likeliest`].
+pub(crate) fn likeliest<R: Native>(logits: &Matrix<On<R>>) -> Option<Vec<u32>> {
+    let [rows, columns] = logits.dims();
+    let countable = i32::try_from(columns).is_ok() && i32::try_from(rows).is_ok();
+    if is_left_out(Family::Decoding)
+        || logits.dtype() != DType::F32
+        || !countable
+        || rows * columns == 0
+    {
+        return None;
+    }
+    let logits = dense(logits);
+    R::card(&logits.client)?;
+    let out = empty(&logits, [rows], DType::I32);
+    R::launch(
+        &logits.client,
+        likeliest_source(),
+        [rows as u32, 1, 1],
+        &[&logits, &out],
+        &[columns as u32],
+    );
+    let out: IntVector<On<R>> = Tensor::from_primitive(out);
+    Some(out.into_data().iter::<i32>().map(|token| token as u32).collect())
+}
+
+/// Whether the kernels take these heads and this cache.
+pub(crate) fn heads_are_covered(shape: AttentionShape, cache: CacheShape) -> bool {
+    attention::HEAD_SIZES.contains(&shape.head_dim)
+        && shape.kv_heads > 0
+        && shape.heads.is_multiple_of(shape.kv_heads)
+        && (1..=MOST_GROUP).contains(&(shape.heads / shape.kv_heads))
+        && shape.window != Some(0)
+        && (cache.kv_heads, cache.head_dim) == (shape.kv_heads, shape.head_dim)
+        && i32::try_from(cache.slots * cache.capacity).is_ok()
+}
+
+/// Where the rows of `spans` lie in a cache: `slot * capacity + position`.
+fn places(spans: &[Span], cache: CacheShape) -> Vec<i32> {
+    spans
+        .iter()
+        .flat_map(|span| {
+            let first = span.slot * cache.capacity + span.first;
+            (first..first + span.rows).map(|place| place as i32)
+        })
+        .collect()
+}
+
+/// Stores `k` and `v` and attends, or `None` where no kernel covers it; nothing is stored then.
+pub(crate) fn cached_attention<R: Native>(
+    q: &Matrix<On<R>>,
+    k: &Matrix<On<R>>,
+    v: &Matrix<On<R>>,
+    cache: &mut PlainCache<On<R>>,
+    spans: &[Span],
+    shape: AttentionShape,
+) -> Option<Matrix<On<R>>> {
+    let all_bf16 = [q, k, v].iter().all(|x| x.dtype() == DType::BF16);
+    if is_left_out(Family::Decoding)
+        || !all_bf16
+        || !heads_are_covered(shape, cache.shape())
+        || spans.is_empty()
+    {
+        return None;
+    }
+    let device = q.device();
+    let [qb, kb, vb] = [q, k, v].map(dense);
+    let client = qb.client.clone();
+    R::card(&client)?;
+    if ![&qb, &kb, &vb].into_iter().all(aligned) {
+        return None;
+    }
+    check_spans(q, spans, cache.shape());
+    let rows = q.dims()[0];
+    let places = upload_int(&qb, &places(spans, cache.shape()));
+    let [keys, values] = cache.take(DType::BF16).map(owned);
+    let chunks = shape.kv_heads * shape.head_dim / 8;
+    R::launch(
+        &client,
+        store_source(),
+        [(rows * chunks).div_ceil(256) as u32, 1, 1],
+        &[&kb, &vb, &places, &keys, &values],
+        &[rows as u32, chunks as u32],
+    );
+    cache.put([tensor(keys.clone()), tensor(values.clone())]);
+    // Whole prompts see themselves only.
+    if spans.iter().any(|span| span.rows > 1) && spans.iter().all(|span| span.first == 0) {
+        let mut starts = vec![0u32];
+        for span in spans {
+            starts.push(starts[starts.len() - 1] + span.rows as u32);
+        }
+        let layout = SequenceLayout::new(starts, &device);
+        if let Some((out, _)) = attention::forward([&qb, &kb, &vb], &layout, shape) {
+            return Some(tensor(out));
+        }
+    }
+    Some(tensor(attend(&qb, [&keys, &values], &places, cache.shape(), spans, shape)))
+}
+
+fn attend<R: Native>(
+    q: &CubeTensor<R>,
+    [keys, values]: [&CubeTensor<R>; 2],
+    places: &CubeTensor<R>,
+    cache: CacheShape,
+    spans: &[Span],
+    shape: AttentionShape,
+) -> CubeTensor<R> {
+    let AttentionShape { heads, kv_heads, head_dim, window, scale } = shape;
+    let rows: usize = spans.iter().map(|span| span.rows).sum();
+    let longest = spans.iter().map(|span| span.first + span.rows).max().unwrap_or(1);
+    let parts = longest.div_ceil(PART);
+    let partial = empty(q, [rows * heads * parts, head_dim], DType::F32);
+    let facts = empty(q, [rows * heads * parts, 2], DType::F32);
+    let window = window.map_or(cache.capacity, |window| window.min(cache.capacity));
+    R::launch(
+        &q.client,
+        decode_source(head_dim, heads / kv_heads),
+        [parts as u32, kv_heads as u32, rows as u32],
+        &[q, keys, values, places, &partial, &facts],
+        &[kv_heads as u32, cache.capacity as u32, window as u32, scale.to_bits()],
+    );
+    let out = empty(q, [rows, heads * head_dim], DType::BF16);
+    R::launch(
+        &q.client,
+        combine_source(head_dim),
+        [heads as u32, rows as u32, 1],
+        &[&partial, &facts, &out],
+        &[heads as u32, parts as u32],
+    );
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const H200: Card = Card { shared_bytes: 232_448, multiprocessors: 132, hopper: true };
+
+    #[test]
+    fn few_tokens_with_whole_blocks_are_taken() {
+        let tiles = |tokens, shape, block| row_tiles(tokens, shape, block, H200);
+        assert_eq!(tiles(1, [4096, 4096], 64), Some(RowTiles { tokens: 1, rows: 1 }));
+        assert_eq!(tiles(9, [14_336, 4096], 64), Some(RowTiles { tokens: 2, rows: 2 }));
+        assert_eq!(tiles(17, [4096, 4096], 64), Some(RowTiles { tokens: 4, rows: 1 }));
+        assert_eq!(tiles(33, [4096, 4096], 64), None);
+        assert_eq!(tiles(0, [4096, 4096], 64), None);
+        assert_eq!(tiles(1, [4096, 4096], 128), None);
+        assert_eq!(tiles(1, [4096, 96], 64), None);
+        for tokens in 1..=MOST_TOKENS {
+            let tiles = tiles(tokens, [152_064, 3584], 64).expect("covered");
+            assert!(RowTiles::ALL.contains(&tiles) && 8 * tiles.tokens >= tokens);
+            assert!(tiles.source(true, true, true).shared_bytes <= 48 << 10);
+        }
+    }
+
+    #[test]
+    fn the_heads_of_the_families_are_taken() {
+        let shape = |heads, kv_heads, head_dim| AttentionShape {
+            heads,
+            kv_heads,
+            head_dim,
+            window: None,
+            scale: 1.0,
+        };
+        let cache =
+            |kv_heads, head_dim| CacheShape { slots: 256, capacity: 4096, kv_heads, head_dim };
+        for (heads, kv_heads, head_dim) in [(32, 8, 128), (28, 4, 128), (12, 2, 128), (12, 4, 64)] {
+            let covered =
+                heads_are_covered(shape(heads, kv_heads, head_dim), cache(kv_heads, head_dim));
+            assert!(covered, "{heads} {kv_heads} {head_dim}");
+        }
+        assert!(!heads_are_covered(shape(6, 3, 32), cache(3, 32)));
+        assert!(!heads_are_covered(shape(64, 4, 128), cache(4, 128)));
+        let huge = CacheShape { slots: 1 << 20, capacity: 4096, kv_heads: 8, head_dim: 128 };
+        assert!(!heads_are_covered(shape(32, 8, 128), huge));
+    }
+
+    #[test]
+    fn places_follow_the_spans() {
+        let cache = CacheShape { slots: 4, capacity: 10, kv_heads: 1, head_dim: 64 };
+        let span = |slot, first, rows| Span { slot, first, rows };
+        assert_eq!(places(&[span(2, 3, 2), span(0, 0, 1)], cache), [23, 24, 0]);
+    }
+}
