@@ -17,3 +17,4 @@ mod runs;
 #[expect(dead_code, reason = "not everything is asked here")]
 #[path = "../fake_hub/uploads.rs"]
 mod uploads;
+mod watch;
