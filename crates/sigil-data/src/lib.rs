@@ -40,6 +40,7 @@ pub use pipeline::{KeptRows, PipelineError, RowCache, RowPlan, RowSupply};
 pub use rows::{Origin, Row, RowSplit, rows_digest};
 pub use sources::{
     ColumnNames, OpenSource, PathRules, ReadSettings, SourceError, SourceSpec, read_sources,
+    visit_sources,
 };
 pub use stream::{BatchPlan, BatchStream, Cursor, StreamError};
 pub use tokenizer::{BpeSettings, Tokenizer, TokenizerError, train_byte_level_bpe};

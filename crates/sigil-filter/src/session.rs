@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use crate::facts::{Facts, TextFacts, TreeFacts, character_facts, count_chars, line_facts};
 use crate::lex::{Token, Tokens, lex};
 use crate::outline::{Extent, Outline, outline};
-use crate::rules::{Evidence, Gate, Needs, Rule};
-use crate::tree::{Parsed, TreeParser, tree_facts};
+use crate::rules::{Evidence, Gate, Needs, Rule, SyntaxError};
+use crate::tree::{Parsed, TreeParser, Walked, tree_facts};
 use crate::verdict::edited;
-use crate::{Edit, Filter, Mode, Reason, Row, Stage, Verdict};
+use crate::{Edit, Filter, Mode, Reason, Row, RuleSet, Stage, Verdict};
 
 /// Time spent in each stage. It is for telemetry and enters no verdict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,6 +43,7 @@ pub struct Session {
     parser: Option<TreeParser>,
     tokens: Tokens,
     code: Vec<Token>,
+    marks: Vec<u32>,
     timed: bool,
     times: StageTimes,
 }
@@ -69,6 +70,7 @@ impl Session {
             parser: None,
             tokens: Tokens::default(),
             code: Vec::new(),
+            marks: Vec::new(),
             timed: false,
             times: StageTimes::default(),
         }
@@ -96,9 +98,10 @@ impl Session {
         self.judge(row, How::Audit)
     }
 
-    /// Audits a row by its tree alone, where the other two would conclude from tokens.
+    /// Audits a row by its tree alone, of which it visits every node, where the other two would conclude
+    /// from tokens.
     ///
-    /// It is the reference that the shortcut is checked against.
+    /// It is the reference that the shortcuts are checked against.
     pub fn audit_by_tree(&mut self, row: &Row<'_>) -> Verdict {
         self.judge(row, How::AuditByTree)
     }
@@ -185,7 +188,7 @@ impl Judging<'_, '_> {
         if open.is_empty() && self.how == How::Decide {
             return true;
         }
-        self.by_tree(source, &outline, &open, filter.inner.rules.max_parse_bytes);
+        self.by_tree(source, &outline, &open, &filter.inner.rules);
         self.check_what_remains(source, filter);
         self.how != How::Decide || self.reasons.is_empty()
     }
@@ -249,13 +252,19 @@ impl Judging<'_, '_> {
         go_on
     }
 
-    fn by_tree(&mut self, source: &str, outline: &Outline, open: &[&dyn Rule], max_bytes: usize) {
+    fn by_tree(&mut self, source: &str, outline: &Outline, open: &[&dyn Rule], rules: &RuleSet) {
         self.start_clock();
         self.stage = Stage::Tree;
-        let parser = self.session.parser.get_or_insert_with(TreeParser::new);
+        let max_bytes = rules.max_parse_bytes;
+        let opinion_above = rules.syntax_error.as_ref().map(SyntaxError::opinion_above);
+        let Session { parser, tokens, marks, .. } = &mut *self.session;
+        let parser = parser.get_or_insert_with(TreeParser::new);
         let facts = match parser.parse(source, max_bytes) {
             Parsed::Tree(tree) => {
-                tree_facts(&tree, &parser.grammar, source, &self.session.tokens, outline)
+                let grammar = &parser.grammar;
+                let clean = outline.clean && self.how != How::AuditByTree;
+                let over = Walked { tree: &tree, grammar, source, tokens, clean };
+                tree_facts(&over, outline, opinion_above, marks)
             }
             Parsed::Stopped => {
                 TreeFacts { bytes: source.len(), parse_stopped: true, ..TreeFacts::default() }

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sigil_filter::rules::{TestFile, TestMode};
+use sigil_filter::rules::{SyntaxError, TestFile, TestMode};
 use sigil_filter::{Filter, Row, RuleSet};
 
 fuzz_target!(|source: &[u8]| {
@@ -11,6 +11,10 @@ fuzz_target!(|source: &[u8]| {
     tests.mode = TestMode::Strip;
     let mut rules = RuleSet::none();
     rules.test_file = Some(tests);
+    // So that the second parser is asked about any damage.
+    let mut damage = SyntaxError::default();
+    damage.max_share_confirmed = 0.0;
+    rules.syntax_error = Some(damage);
     let mut session = Filter::new(rules).expect("the setting is fine").session();
     let verdict = session.audit_by_tree(&Row::new(source));
     if let Some(tree) = &verdict.facts.tree {

@@ -75,17 +75,33 @@ impl ColumnNames {
                 .any(|names| names.contains(&field))
     }
 
-    /// Makes a row of `fields`. A field that is absent and one that is null mean the same.
+    /// Makes a row of `fields`, from which it takes the text. A field that is absent and one that is
+    /// null mean the same. Where the fields make no row, nothing is taken.
     pub(super) fn fit(
+        &self,
+        fields: &mut Map<String, Value>,
+        origin: Origin,
+    ) -> Result<Fitted, Misfit> {
+        let mut fitted = match self.fit_without_content(fields, origin) {
+            Ok(fitted) => fitted,
+            Err(misfit) => {
+                // Missing columns are told before a bad field.
+                self.content(&mut fields.clone())?;
+                return Err(misfit);
+            }
+        };
+        let content = self.content(fields)?;
+        let row = &mut fitted.row;
+        (row.prompt, row.text, row.turns) = (content.prompt, content.text, content.turns);
+        Ok(fitted)
+    }
+
+    /// Makes a row of all fields but prompt, text and turns.
+    fn fit_without_content(
         &self,
         fields: &Map<String, Value>,
         origin: Origin,
     ) -> Result<Fitted, Misfit> {
-        let content = match self.mapped(fields)? {
-            Some(content) => content,
-            None => known(fields, self.prompt.as_deref().unwrap_or("prompt"))?
-                .ok_or_else(|| Misfit::NoColumns(names_of(fields)))?,
-        };
         // A group or path of another type (`repo: {..}`, `file: 3`) is no error: it is only unknown.
         let named = |names: &[&str]| {
             names.iter().find_map(|&name| fields.get(name)?.as_str()).map(str::to_owned)
@@ -97,9 +113,9 @@ impl ColumnNames {
         };
         let kept = |(name, value): (&String, &Value)| (name.clone(), value.clone());
         let row = Row {
-            prompt: content.prompt,
-            text: content.text,
-            turns: content.turns,
+            prompt: None,
+            text: String::new(),
+            turns: Vec::new(),
             origin,
             group: Arc::from(group),
             weight: weight_field(fields)?,
@@ -114,24 +130,34 @@ impl ColumnNames {
         Ok(Fitted { row, path, licences: licences(fields) })
     }
 
+    /// Finds what is learned; a text of its own is taken, all else copied.
+    fn content(&self, fields: &mut Map<String, Value>) -> Result<Content, Misfit> {
+        if let Some(content) = self.mapped(fields)? {
+            return Ok(content);
+        }
+        let found = known(fields, self.prompt.as_deref().unwrap_or("prompt"))?;
+        found.ok_or_else(|| Misfit::NoColumns(names_of(fields)))
+    }
+
     /// Reads the columns that the config names.
-    fn mapped(&self, fields: &Map<String, Value>) -> Result<Option<Content>, Misfit> {
-        let missing = || Misfit::NoColumns(names_of(fields));
+    fn mapped(&self, fields: &mut Map<String, Value>) -> Result<Option<Content>, Misfit> {
         if let Some(name) = &self.messages {
-            return conversations::turns(fields, name)?.ok_or_else(missing).map(Some);
+            let turns = conversations::turns(fields, name)?;
+            return turns.ok_or_else(|| Misfit::NoColumns(names_of(fields))).map(Some);
         }
         let Some(name) = &self.text else { return Ok(None) };
         let prompt = match &self.prompt {
             Some(name) => text_field(fields, name)?,
             None => None,
         };
-        let text = text_field(fields, name)?.ok_or_else(missing)?;
+        let text = take_text(fields, name)?;
+        let text = text.ok_or_else(|| Misfit::NoColumns(names_of(fields)))?;
         Ok(Some(Content { prompt, text, turns: Vec::new() }))
     }
 }
 
 /// Finds the first known form that the fields have.
-fn known(fields: &Map<String, Value>, prompt: &str) -> Result<Option<Content>, Misfit> {
+fn known(fields: &mut Map<String, Value>, prompt: &str) -> Result<Option<Content>, Misfit> {
     if let Some(content) = conversations::known(fields)? {
         return Ok(Some(content));
     }
@@ -141,7 +167,12 @@ fn known(fields: &Map<String, Value>, prompt: &str) -> Result<Option<Content>, M
     {
         return Ok(Some(Content { prompt: Some(prompt), text, turns: Vec::new() }));
     }
-    Ok(first(&TEXTS, text_of)?.map(|text| Content { text, ..Content::default() }))
+    for name in TEXTS {
+        if let Some(text) = take_text(fields, name)? {
+            return Ok(Some(Content { text, ..Content::default() }));
+        }
+    }
+    Ok(None)
 }
 
 fn first(
@@ -165,6 +196,14 @@ pub(super) fn text_field(
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
         Some(other) => Err(bad(field, format!("is {}, not text", kind_of(other)))),
+    }
+}
+
+/// Takes a field that must be text: rows are large, and a copy of each would be thrown away.
+fn take_text(fields: &mut Map<String, Value>, field: &str) -> Result<Option<String>, Misfit> {
+    match fields.get_mut(field) {
+        Some(Value::String(text)) => Ok(Some(std::mem::take(text))),
+        _ => text_field(fields, field),
     }
 }
 

@@ -39,7 +39,9 @@ pub(super) fn read_document(place: Place) -> Result<PartRows, SourceError> {
             line: error.line() as u64,
             reason: line_reason(&error),
         })?;
-    let fit = move |(row, fields): (u64, Map<String, Value>)| Ok(place.fit(&fields, row, row == 1));
+    let fit = move |(row, mut fields): (u64, Map<String, Value>)| {
+        Ok(place.fit(&mut fields, row, row == 1))
+    };
     Ok(Box::new((1_u64..).zip(rows).map(fit)))
 }
 
@@ -89,7 +91,7 @@ impl Lines {
             }
             let first = !std::mem::replace(&mut self.any, true);
             return Ok(Some(match serde_json::from_slice::<Map<String, Value>>(text) {
-                Ok(fields) => self.place.fit(&fields, line, first),
+                Ok(mut fields) => self.place.fit(&mut fields, line, first),
                 Err(error) => self.place.bad(line, bad(line_reason(&error)), text, false),
             }));
         }

@@ -26,5 +26,5 @@ pub use gate::FilterStage;
 pub use open::OpenSource;
 pub use path_rules::PathRules;
 pub(crate) use read::JudgedRows;
-pub use read::{ReadSettings, read_sources};
+pub use read::{ReadSettings, read_sources, visit_sources};
 pub use spec::SourceSpec;

@@ -6,12 +6,16 @@
 use std::fs::File;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, Int64Type};
+use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder,
+};
 use serde_json::{Map, Value};
 
 use super::SourceError;
@@ -40,8 +44,9 @@ pub(super) fn read(place: Place) -> Result<PartRows, SourceError> {
 fn open(place: &Place) -> Result<(ParquetRecordBatchReader, Vec<String>), SourceError> {
     let path = &place.path;
     let file = File::open(path).map_err(|source| SourceError::Io { path: path.clone(), source })?;
-    let builder =
-        ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| bad(path, error))?;
+    let options = ArrowReaderOptions::new();
+    let metadata = ArrowReaderMetadata::load(&file, options).map_err(|error| bad(path, error))?;
+    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, with_views(metadata));
     let schema = builder.schema().clone();
     let wants = |index: &usize| place.settings.columns.wants(schema.field(*index).name());
     let (wanted, others): (Vec<usize>, Vec<usize>) = (0..schema.fields().len()).partition(wants);
@@ -52,6 +57,22 @@ fn open(place: &Place) -> Result<(ParquetRecordBatchReader, Vec<String>), Source
         .build()
         .map_err(|error| bad(path, error))?;
     Ok((reader, others.into_iter().map(|index| schema.field(index).name().clone()).collect()))
+}
+
+/// Asks for text columns as views into the decompressed pages, which saves a copy of every row; a file
+/// whose columns cannot be read that way stays as it is.
+fn with_views(metadata: ArrowReaderMetadata) -> ArrowReaderMetadata {
+    let as_view = |field: &Arc<Field>| match field.data_type() {
+        DataType::Utf8 | DataType::LargeUtf8 => {
+            Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8View))
+        }
+        _ => Arc::clone(field),
+    };
+    let schema = metadata.schema();
+    let fields: Vec<Arc<Field>> = schema.fields().iter().map(as_view).collect();
+    let views = Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()));
+    let options = ArrowReaderOptions::new().with_schema(views);
+    ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options).unwrap_or(metadata)
 }
 
 struct Rows {
@@ -75,7 +96,7 @@ impl Iterator for Rows {
                     let others = self.others.iter();
                     fields.extend(others.map(|name| (name.clone(), Value::Null)));
                 }
-                return Some(Ok(self.place.fit(&fields, self.row, self.row == 1)));
+                return Some(Ok(self.place.fit(&mut fields, self.row, self.row == 1)));
             }
             let mut reader = self.reader.take()?;
             let path = &self.place.path;
@@ -115,6 +136,10 @@ fn values(array: &ArrayRef, depth: usize) -> Result<Vec<Value>, arrow::error::Ar
         rows.clone().map(|row| if present(row) { value(row) } else { Value::Null }).collect()
     };
     Ok(match array.data_type() {
+        DataType::Utf8View => {
+            let text = array.as_string_view();
+            each(&|row| Value::from(text.value(row)))
+        }
         kind if is_text(kind) => {
             let text = to(&DataType::LargeUtf8)?;
             let text = text.as_string::<i64>();

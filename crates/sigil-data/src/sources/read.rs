@@ -82,16 +82,31 @@ pub fn read_sources(
     settings: &ReadSettings,
     ledger: &mut Ledger,
 ) -> Result<Vec<Row>, SourceError> {
-    let shared = Arc::new(settings.clone());
     let mut rows = Vec::new();
+    visit_sources(specs, settings, ledger, |row| rows.push(row))?;
+    Ok(rows)
+}
+
+/// Gives the rows of all sources to `visit` as they are read, one source after the other, so that no
+/// more than a batch of them is in memory.
+///
+/// # Errors
+/// The first source that cannot be read: none is skipped.
+pub fn visit_sources(
+    specs: &[SourceSpec],
+    settings: &ReadSettings,
+    ledger: &mut Ledger,
+    mut visit: impl FnMut(Row),
+) -> Result<(), SourceError> {
+    let shared = Arc::new(settings.clone());
     for spec in specs {
         let source = Arc::new(OpenSource::open(spec, settings)?);
         let mut judged = JudgedRows::new(source, Arc::clone(&shared));
         while let Some(some) = judged.next_batch(ledger)? {
-            rows.extend(some);
+            some.into_iter().for_each(&mut visit);
         }
     }
-    Ok(rows)
+    Ok(())
 }
 
 /// The rows of a source that pass the gate, in batches, with the account of the others.

@@ -109,7 +109,7 @@ impl Place {
     /// Makes a row of fields; `first` says that no row of this file has been read before.
     pub(super) fn fit(
         &self,
-        fields: &serde_json::Map<String, serde_json::Value>,
+        fields: &mut serde_json::Map<String, serde_json::Value>,
         row: u64,
         first: bool,
     ) -> Item {

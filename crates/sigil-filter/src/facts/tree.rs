@@ -37,7 +37,7 @@ macro_rules! tree_facts {
 tree_facts! {
     /// Length of the source.
     bytes: usize,
-    /// Nodes that the walk visited.
+    /// Nodes that the walk visited; it passes over those that cannot count.
     nodes_visited: usize,
     /// Whether the parse stopped at its limit; nothing else is known then.
     parse_stopped: bool,
@@ -51,7 +51,7 @@ tree_facts! {
     first_error: Option<Span>,
     /// Whether a closing bracket or string end is missing at the end of the source.
     ends_early: bool,
-    /// What the second parser said, if it was asked.
+    /// What the second parser said, if it was asked: only where the answer can change the verdict.
     second_opinion: Option<SecondOpinion>,
     /// Depth of the tree.
     depth: usize,

@@ -22,7 +22,9 @@ pub(crate) struct Outline {
     pub(crate) clean: bool,
     /// Brackets are left open at the end, and none closes that was not open.
     pub(crate) unclosed: bool,
+    /// Documentation comments and attributes.
     pub(crate) documentation: usize,
+    pub(crate) documentation_comments: usize,
     pub(crate) public_items: usize,
     pub(crate) documented_public_items: usize,
     pub(crate) test_attributes: usize,

@@ -5,7 +5,7 @@
 use super::items::{self, Public};
 use super::{Outline, is_chained, is_test_macro};
 use crate::lex::{Token, TokenKind, Tokens};
-use crate::reading::{Attribute, is_print, read_attribute, read_comments};
+use crate::reading::{Attribute, has_debt, is_print, read_attribute};
 
 /// Keywords after which `!` is the operator, not a macro call.
 const OPERATOR_BEFORE: [&str; 17] = [
@@ -39,9 +39,6 @@ pub(crate) fn outline(
         pending: Pending::default(),
     };
     code.clear();
-    let comments = read_comments(&tokens.all, source, true);
-    scan.outline.documentation = comments.documentation;
-    scan.outline.todo_comments = comments.debts;
     // Where each documentation comment stands among the code tokens: before the token of that index.
     let mut outer = Vec::new();
     let mut inner = Vec::new();
@@ -50,9 +47,15 @@ pub(crate) fn outline(
             TokenKind::OuterDoc => outer.push(code.len()),
             TokenKind::InnerDoc => inner.push(code.len()),
             TokenKind::Comment => {}
-            _ => code.push(*token),
+            _ => {
+                code.push(*token);
+                continue;
+            }
         }
+        scan.outline.todo_comments += usize::from(has_debt(token.text(source)));
     }
+    scan.outline.documentation_comments = outer.len() + inner.len();
+    scan.outline.documentation = scan.outline.documentation_comments;
     let balanced = scan.run(code, &outer, &inner);
     scan.outline.clean = balanced && !tokens.unterminated;
     scan.outline

@@ -6,6 +6,9 @@ const LEAST_RUN: usize = 96;
 /// Gives the bytes of all encoded runs and the longest one.
 pub(crate) fn encoded_runs(text: &str) -> (usize, usize) {
     let (mut all, mut longest) = (0, 0);
+    if text.len() < LEAST_RUN {
+        return (all, longest);
+    }
     let mut run = Run::default();
     for byte in text.bytes() {
         if matches!(byte, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'+' | b'/' | b'=' | b'-' | b'_')

@@ -15,5 +15,5 @@ mod secrets;
 
 pub(crate) use attribute::{Attribute, read_attribute};
 pub(crate) use calls::{count_calls, is_print};
-pub(crate) use comments::read_comments;
+pub(crate) use comments::{has_debt, read_comments};
 pub(crate) use literals::read_literals;

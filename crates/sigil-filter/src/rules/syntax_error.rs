@@ -1,7 +1,8 @@
 //! Drops what is not Rust, without dropping Rust that the grammar does not know.
 //!
 //! The grammar rejects some stable Rust, so an error in the tree is a question, not an answer: the
-//! second parser is asked if it is there (feature `syn`), and its acceptance always settles it.
+//! second parser is asked if it is there (feature `syn`) and the share of errors is one that its answer
+//! decides about; its acceptance always settles it.
 //! Next: `../tree/opinion.rs`.
 
 use super::rule::{Evidence, Rule, check_share, settings};
@@ -17,6 +18,13 @@ settings! {
         pub max_share: f64 = 0.05,
         /// Share of bytes in errors, if a second parser rejects the row, too.
         pub max_share_confirmed: f64 = 0.01,
+    }
+}
+
+impl SyntaxError {
+    /// The share of bytes in errors up to which no second opinion changes the verdict.
+    pub(crate) fn opinion_above(&self) -> f64 {
+        self.max_share.min(self.max_share_confirmed)
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod facts;
 mod kinds;
+mod marks;
 mod opinion;
 mod parse;
 mod regions;
@@ -15,3 +16,4 @@ mod walk;
 pub(crate) use facts::tree_facts;
 pub(crate) use opinion::opinion_name;
 pub(crate) use parse::{Parsed, TreeParser};
+pub(crate) use walk::Walked;

@@ -1,14 +1,17 @@
 //! Functions that do nothing worth learning: empty bodies, a field, a constant.
 
-use tree_sitter::Node;
+use tree_sitter::{Node, TreeCursor};
 
 use super::kinds::{Grammar, Kind};
 
-/// Whether the body `block` of a function is empty or a single plain value.
-pub(crate) fn is_trivial(grammar: &Grammar, block: Node<'_>) -> bool {
+/// Whether the body `block` of a function is empty or a single plain value. `cursor` is lent.
+pub(crate) fn is_trivial<'a>(
+    grammar: &Grammar,
+    block: Node<'a>,
+    cursor: &mut TreeCursor<'a>,
+) -> bool {
     let mut value = None;
-    let mut cursor = block.walk();
-    for child in block.named_children(&mut cursor) {
+    for child in block.named_children(cursor) {
         if matches!(grammar.kind(child), Kind::LineComment | Kind::BlockComment) {
             continue;
         }

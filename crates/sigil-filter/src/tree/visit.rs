@@ -93,7 +93,7 @@ impl<'a> Walk<'a> {
     /// Counts a node that is neither comment nor attribute; says whether its children matter.
     pub(super) fn node(
         &mut self,
-        node: Node<'_>,
+        node: Node<'a>,
         kind: Kind,
         pending: Pending,
         open: &mut Open,
@@ -103,7 +103,8 @@ impl<'a> Walk<'a> {
             open.test = true;
         }
         let outside_tests = self.tests == 0 && !open.test;
-        let damaged = || node.has_error();
+        let in_damaged_tree = self.damaged;
+        let damaged = || in_damaged_tree && node.has_error();
         match kind {
             Kind::FunctionItem => {
                 self.public(node, pending);
@@ -112,7 +113,8 @@ impl<'a> Walk<'a> {
                 if outside_tests {
                     self.facts.functions_outside_tests += 1;
                     let body = node.child_by_field_id(self.grammar.body);
-                    let trivial = body.is_some_and(|body| is_trivial(self.grammar, body));
+                    let trivial =
+                        body.is_some_and(|body| is_trivial(self.grammar, body, &mut self.aside));
                     self.facts.trivial_functions += usize::from(trivial);
                 }
             }
@@ -291,19 +293,28 @@ impl<'a> Walk<'a> {
     }
 
     fn call(&mut self, node: Node<'_>) {
-        let Some(mut function) = node.child_by_field_id(self.grammar.function) else { return };
+        // The function comes first; a comment cannot, because no node starts with one.
+        let Some(mut function) = node.child(0) else { return };
         if self.grammar.kind(function) == Kind::GenericFunction {
-            match function.child_by_field_id(self.grammar.function) {
+            match function.child(0) {
                 Some(inner) => function = inner,
                 None => return,
             }
         }
         if self.grammar.kind(function) == Kind::FieldExpression {
-            let method = self.field_text(function, self.grammar.field);
+            let method = last_name(self.text(function));
             self.facts.chained_calls += usize::from(is_chained(method));
             self.facts.iterator_calls += usize::from(is_of_iterator(method));
         }
     }
+}
+
+/// The name that a text ends with; a raw one is none of those looked for.
+fn last_name(text: &str) -> &str {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80;
+    let length = text.bytes().rev().take_while(is_part).count();
+    let name = text.len() - length;
+    if text[..name].ends_with("r#") { "" } else { &text[name..] }
 }
 
 fn is_bindgen(name: &str) -> bool {
