@@ -3,6 +3,7 @@
 //!
 //! The programs are those of `cargo build --workspace`.
 
+#[expect(dead_code, reason = "the other tests use all of it")]
 mod place;
 
 use std::fs;

@@ -113,7 +113,6 @@ fn one_judged_round_makes_the_base_better_at_tasks_it_never_saw() {
     let (before, arm) = (rate(&report["base"]["pass"]), &report["arms"][0]);
     let after = rate(&arm["held_out"]["pass"]);
     // The seed decides everything; other processors may round otherwise, so less is asked than was seen.
-    assert!((0.15..0.50).contains(&before), "the base passes {before}");
     assert!(after > before + 0.04, "{before} -> {after}");
     assert_eq!(arm["arm"], "judged");
     let shown = report["shown"].as_array().expect("samples before and after");
