@@ -186,7 +186,7 @@ impl<'s> Desk<'s> {
         self.server.streams(goes_on).await?;
         let made: PullConsumer = self
             .server
-            .persist("ask for jobs", goes_on, || async {
+            .insist("ask for jobs", goes_on, || async {
                 let stream =
                     self.server.context.get_stream(names::JOBS).await.map_err(|e| e.to_string())?;
                 let made = stream.get_or_create_consumer(group, config.clone()).await;
@@ -275,7 +275,7 @@ impl<'s> Desk<'s> {
     ) -> Result<Option<Vec<u8>>, QueueError> {
         let context = &self.server.context;
         self.server
-            .persist("read from the queue", goes_on, || async {
+            .insist("read from the queue", goes_on, || async {
                 let stream = context.get_stream(stream).await.map_err(|e| e.to_string())?;
                 match stream.get_last_raw_message_by_subject(subject).await {
                     Ok(message) => Ok(Some(message.payload.to_vec())),

@@ -279,7 +279,7 @@ impl Server {
             inactive_threshold: Duration::from_secs(60),
             ..pull::Config::default()
         };
-        self.persist("listen for answers", goes_on, || {
+        self.insist("listen for answers", goes_on, || {
             self.context.create_consumer_on_stream(config.clone(), names::ANSWERS)
         })
         .await

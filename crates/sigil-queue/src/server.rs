@@ -111,13 +111,13 @@ impl Server {
     pub(crate) async fn streams(&self, goes_on: GoesOn<'_>) -> Result<(), QueueError> {
         for config in names::streams() {
             let make = || self.context.get_or_create_stream(config.clone());
-            self.persist("make the queue's streams", goes_on, make).await?;
+            self.insist("make the queue's streams", goes_on, make).await?;
         }
         Ok(())
     }
 
     /// Tries until it succeeds, the caller wants no more, or patience ends.
-    pub(crate) async fn persist<T, E, F>(
+    pub(crate) async fn insist<T, E, F>(
         &self,
         what: &'static str,
         goes_on: GoesOn<'_>,
@@ -155,7 +155,7 @@ impl Server {
         goes_on: GoesOn<'_>,
     ) -> Result<Placed, QueueError> {
         let payload = bytes::Bytes::copy_from_slice(bytes);
-        self.persist(what, goes_on, || async {
+        self.insist(what, goes_on, || async {
             let mut message = PublishMessage::build().payload(payload.clone());
             if let Some(headers) = &headers {
                 message = message.headers(headers.clone());
@@ -191,7 +191,7 @@ impl Server {
         filter: &str,
         goes_on: GoesOn<'_>,
     ) -> Result<Vec<String>, QueueError> {
-        self.persist("list what the queue holds", goes_on, || async {
+        self.insist("list what the queue holds", goes_on, || async {
             let stream = self.context.get_stream(stream).await.map_err(|e| e.to_string())?;
             let listed = stream.info_with_subjects(filter).await.map_err(|e| e.to_string())?;
             let subjects: Vec<(String, usize)> =
@@ -214,7 +214,7 @@ impl Server {
                 (names::PARTS, format!("sigil.parts.{run}.*.*")),
                 (names::ANSWERS, format!("sigil.answers.{run}.*")),
             ] {
-                self.persist("take a run from the queue", goes_on, || async {
+                self.insist("take a run from the queue", goes_on, || async {
                     let stream =
                         self.context.get_stream(stream).await.map_err(|e| e.to_string())?;
                     stream.purge().filter(filter.clone()).await.map_err(|e| e.to_string())
