@@ -161,11 +161,6 @@ fn killed_workers_a_killed_server_and_doubled_jobs_lose_and_double_nothing() {
         .filter_map(|(_, r)| r["answered"].as_u64())
         .sum();
     assert_eq!(answered, 0, "{left}");
-    eprintln!(
-        "{killed} kills, {coordinators} coordinators, {} jobs doubled, {} s",
-        doubler.doubled(),
-        begun.elapsed().as_secs()
-    );
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod program;
 #[path = "../reference/mod.rs"]
 mod reference;
 mod runs;
+mod screen;
 #[expect(dead_code, reason = "not everything is asked here")]
 #[path = "../fake_hub/uploads.rs"]
 mod uploads;

@@ -157,6 +157,6 @@ fn reason(said: &str) -> String {
 
 /// The hint that it gave.
 fn advice(said: &str) -> Option<String> {
-    let hints = said.lines().filter_map(|line| line.trim().strip_prefix("hint: "));
-    hints.last().map(str::to_owned)
+    let mut hints = said.lines().filter_map(|line| line.trim().strip_prefix("hint: "));
+    hints.next_back().map(str::to_owned)
 }

@@ -42,6 +42,9 @@ pub(crate) struct Arguments {
     /// Print what the run will hold in memory and how long a step may take, then stop
     #[arg(long)]
     pub(crate) plan: bool,
+    /// Show the run on the whole terminal: curves, speed, memory against the plan, verdicts
+    #[arg(long, conflicts_with_all = ["plan", "print_config"])]
+    pub(crate) tui: bool,
     /// Print results on stdout as JSON
     #[arg(long)]
     pub(crate) json: bool,

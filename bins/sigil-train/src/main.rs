@@ -13,6 +13,7 @@ mod device;
 mod doctor;
 mod ending;
 mod exit;
+mod live;
 mod model_files;
 mod panics;
 mod plan;

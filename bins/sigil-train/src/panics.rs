@@ -28,6 +28,7 @@ pub(crate) fn advise_on_memory(error: &TrainError) {
 /// Runs the program; a panic on any thread is told as a sentence.
 pub(crate) fn guard(program: impl FnOnce() -> ExitCode + std::panic::UnwindSafe) -> ExitCode {
     set_hook(Box::new(|panic| {
+        crate::live::give_back();
         let message = message(panic);
         if is_about_memory(&message) {
             eprintln!("error: the device has no memory left ({message})");

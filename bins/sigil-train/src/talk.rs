@@ -12,6 +12,8 @@ use std::{
 
 use indicatif::ProgressBar;
 
+use crate::live::Live;
+
 /// Says lines, and remembers them until a file takes them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Talk(Rc<RefCell<State>>);
@@ -22,13 +24,23 @@ struct State {
     early: Vec<String>,
     file: Option<File>,
     is_without_file: bool,
+    /// The screen that has taken the terminal.
+    live: Option<Live>,
 }
 
 impl Talk {
     /// Says a line, or several.
     pub(crate) fn say(&self, text: &str) {
-        eprintln!("{text}");
+        let live = self.0.borrow().live.clone();
+        if !live.is_some_and(|live| live.say(text)) {
+            eprintln!("{text}");
+        }
         self.record(text);
+    }
+
+    /// Says everything on a screen from now on, or on stderr again.
+    pub(crate) fn show_on(&self, live: Option<Live>) {
+        self.0.borrow_mut().live = live;
     }
 
     /// Says a line above a bar.
@@ -55,7 +67,10 @@ impl Talk {
         if let Err(error) = writeln!(file, "{text}") {
             state.is_without_file = true;
             state.file = None;
-            eprintln!("note: the log file cannot be written any more: {error}");
+            let text = format!("note: the log file cannot be written any more: {error}");
+            if !state.live.as_ref().is_some_and(|live| live.say(&text)) {
+                eprintln!("{text}");
+            }
         }
     }
 

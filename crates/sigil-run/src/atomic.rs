@@ -62,6 +62,38 @@ fn write_and_rename(
     storage.rename(temporary, path)
 }
 
+/// Removes what killed processes left of [`atomic_write`] in a folder and in all below it but the folders
+/// of runs, which do so when they are opened. To be called by whoever alone writes there. Gives what was
+/// removed, in order.
+///
+/// # Errors
+/// [`RunError::Io`] for a folder that cannot be listed or a file that cannot be removed.
+pub fn remove_leftovers(folder: impl AsRef<Path>) -> Result<Vec<PathBuf>, RunError> {
+    let (mut folders, mut removed) = (vec![folder.as_ref().to_owned()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in RealStorage.list(&folder).map_err(|e| RunError::io("list", &folder, e))? {
+            let path = folder.join(&entry.name);
+            if !entry.is_dir && is_leftover(&entry.name.to_string_lossy()) {
+                RealStorage.remove_file(&path).map_err(|e| RunError::io("remove", &path, e))?;
+                removed.push(path);
+            } else if entry.is_dir && !path.join(layout::CHECKPOINTS).is_dir() {
+                folders.push(path);
+            }
+        }
+    }
+    removed.sort();
+    Ok(removed)
+}
+
+/// Whether a name is one that [`atomic_write_with`] gives: `.tmp-PROCESS-COUNT-NAME`.
+fn is_leftover(name: &str) -> bool {
+    let is_number = |part: Option<&str>| part.is_some_and(|part| part.parse::<u64>().is_ok());
+    name.strip_prefix(layout::TEMPORARY).is_some_and(|rest| {
+        let mut parts = rest.splitn(3, '-');
+        is_number(parts.next()) && is_number(parts.next()) && parts.next().is_some()
+    })
+}
+
 /// The folder that holds `path`; `.` for a bare name.
 pub(crate) fn parent_of(path: &Path) -> PathBuf {
     match path.parent() {
@@ -88,6 +120,25 @@ mod tests {
     use std::fs;
 
     type TestResult = Result<(), Box<dyn std::error::Error>>;
+
+    #[test]
+    fn leftovers_are_removed_and_nothing_else() -> TestResult {
+        let folder = tempfile::tempdir()?;
+        let at = |name: &str| folder.path().join(name);
+        for below in ["a/b", "run/checkpoints"] {
+            fs::create_dir_all(at(below))?;
+        }
+        let kept = ["a/answers.jsonl", "a/.tmp-own", "a/.tmp-1-x-own", "run/.tmp-7-0-latest"];
+        let left = ["a/.tmp-12-0-answers.jsonl", "a/b/.tmp-3-44-x-y.json"];
+        for name in kept.iter().chain(&left) {
+            fs::write(at(name), "half")?;
+        }
+        assert_eq!(remove_leftovers(folder.path())?, left.map(at));
+        assert!(kept.iter().all(|name| at(name).exists()));
+        assert!(remove_leftovers(folder.path())?.is_empty());
+        assert!(remove_leftovers(at("gone")).is_err());
+        Ok(())
+    }
 
     #[test]
     fn every_single_failure_leaves_the_old_or_the_new_file() -> TestResult {

@@ -10,8 +10,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The arguments of `cargo xtask bench-expert`.
 #[derive(clap::Args)]
@@ -25,6 +26,9 @@ pub(crate) struct Arguments {
     /// Folder of the runs
     #[arg(long, value_name = "DIR", default_value = "out/expert")]
     out: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// Runs all seeds and prints the table.
@@ -37,6 +41,7 @@ pub(crate) fn run(arguments: &Arguments) -> miette::Result<()> {
     let mut rows = Vec::new();
     for seed in &arguments.seeds {
         let folder = arguments.out.join(format!("seed-{seed}"));
+        let begun = Instant::now();
         eprintln!("seed {seed}: {}", folder.display());
         let status = Command::new(&program)
             .arg("run")
@@ -52,9 +57,14 @@ pub(crate) fn run(arguments: &Arguments) -> miette::Result<()> {
         if !status.success() {
             return Err(miette::miette!("seed {seed} ended with {status}"));
         }
+        eprintln!("seed {seed}: {} s", begun.elapsed().as_secs());
         rows.push((*seed, report(&folder.join("report.json"))?));
     }
-    print!("{}", table(&rows));
+    if arguments.json {
+        println!("{:#}", data(&arguments.config, &rows));
+    } else {
+        print!("{}", table(&rows));
+    }
     Ok(())
 }
 
@@ -62,6 +72,46 @@ fn report(path: &Path) -> miette::Result<Value> {
     let text =
         std::fs::read(path).map_err(|error| miette::miette!("{}: {error}", path.display()))?;
     serde_json::from_slice(&text).map_err(|error| miette::miette!("{}: {error}", path.display()))
+}
+
+/// The rates of all seeds, without tasks and samples.
+fn data(config: &Path, rows: &[(u64, Value)]) -> Value {
+    let seeds = rows.iter().map(|(seed, report)| {
+        let arms = report["arms"].as_array().into_iter().flatten().map(|arm| {
+            let change = &arm["change"]["pass_rate"];
+            json!({
+                "arm": arm["arm"], "round": arm["round"], "held_out": arm["held_out"],
+                "pass_rate_minus_base": change,
+            })
+        });
+        json!({
+            "seed": seed,
+            "base_development": report["base_development"],
+            "base": report["base"],
+            "arms": arms.collect::<Vec<_>>(),
+            "judged_minus_unjudged": report["judged_against_unjudged"]["pass_rate"],
+        })
+    });
+    let mean = mean(&changes(rows));
+    json!({
+        "config": config, "version": env!("CARGO_PKG_VERSION"),
+        "seeds": seeds.collect::<Vec<_>>(), "mean_judged_minus_base": mean,
+    })
+}
+
+/// The change of the judged arm of each seed.
+fn changes(rows: &[(u64, Value)]) -> Vec<f64> {
+    let judged = |report: &Value| arm(report, "judged")["change"]["pass_rate"]["value"].as_f64();
+    rows.iter().filter_map(|(_, report)| judged(report)).collect()
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
+}
+
+fn arm<'a>(report: &'a Value, name: &str) -> &'a Value {
+    let arms = report["arms"].as_array();
+    arms.into_iter().flatten().find(|arm| arm["arm"] == name).unwrap_or(&Value::Null)
 }
 
 /// A share or a change in percent, with its interval.
@@ -80,15 +130,8 @@ fn table(rows: &[(u64, Value)]) -> String {
     let mut text = "| seed | base % | unjudged % | judged % | unjudged − base | judged − base | judged − unjudged |\n\
                     |---|---|---|---|---|---|---|\n"
         .to_owned();
-    let mut changes: Vec<f64> = Vec::new();
     for (seed, report) in rows {
-        let none = Value::Null;
-        let arm = |name: &str| {
-            let arms = report["arms"].as_array();
-            arms.into_iter().flatten().find(|arm| arm["arm"] == name).unwrap_or(&none)
-        };
-        let (judged, unjudged) = (arm("judged"), arm("unjudged"));
-        changes.extend(judged["change"]["pass_rate"]["value"].as_f64());
+        let (judged, unjudged) = (arm(report, "judged"), arm(report, "unjudged"));
         text.push_str(&format!(
             "| {seed} | {} | {} | {} | {} | {} | {} |\n",
             percent(&report["base"]["pass"], false),
@@ -99,7 +142,18 @@ fn table(rows: &[(u64, Value)]) -> String {
             percent(&report["judged_against_unjudged"]["pass_rate"], true),
         ));
     }
-    let mean = 100.0 * changes.iter().sum::<f64>() / changes.len().max(1) as f64;
+    text.push_str(
+        "\n| seed | base, no message of clippy % | judged % | unjudged % |\n|---|---|---|---|\n",
+    );
+    for (seed, report) in rows {
+        text.push_str(&format!(
+            "| {seed} | {} | {} | {} |\n",
+            percent(&report["base"]["clean"], false),
+            percent(&arm(report, "judged")["held_out"]["clean"], false),
+            percent(&arm(report, "unjudged")["held_out"]["clean"], false),
+        ));
+    }
+    let mean = 100.0 * mean(&changes(rows));
     text.push_str(&format!("\nMean change of the judged arm: {mean:+.1} points.\n"));
     text
 }

@@ -23,6 +23,9 @@ enum What {
         /// How often each
         #[arg(long, default_value_t = 200)]
         runs: u32,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Run a day's worth of short jobs and look for what is left of them
     Soak {
@@ -40,8 +43,14 @@ enum What {
 /// Runs one of them.
 pub(crate) fn run(arguments: &Arguments) -> miette::Result<()> {
     match &arguments.what {
-        What::Bench { runs } => example("sandbox_bench", &[*runs]),
-        What::Soak { jobs, slots } => example("sandbox_soak", &[*jobs, *slots]),
+        What::Bench { runs, json } => {
+            let mut words = vec![runs.to_string()];
+            words.extend(json.then(|| "--json".to_owned()));
+            example("sandbox_bench", &words)
+        }
+        What::Soak { jobs, slots } => {
+            example("sandbox_soak", &[jobs.to_string(), slots.to_string()])
+        }
         What::Attacks => attacks(),
     }
 }
@@ -60,10 +69,9 @@ pub(crate) fn attacks() -> miette::Result<()> {
     ])
 }
 
-fn example(name: &str, numbers: &[u32]) -> miette::Result<()> {
-    let numbers: Vec<String> = numbers.iter().map(u32::to_string).collect();
+fn example(name: &str, arguments: &[String]) -> miette::Result<()> {
     let mut words = vec!["run", "--release", "-p", "sigil-sandbox", "--example", name, "--"];
-    words.extend(numbers.iter().map(String::as_str));
+    words.extend(arguments.iter().map(String::as_str));
     cargo(&words)
 }
 

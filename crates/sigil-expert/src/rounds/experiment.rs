@@ -102,6 +102,8 @@ impl Experiment {
         };
         std::fs::create_dir_all(&self.folder)
             .map_err(|source| ExpertError::Folder { path: self.folder.clone(), source })?;
+        // A killed run may have left half a file anywhere; whoever runs this holds the folder alone.
+        sigil_run::remove_leftovers(&self.folder)?;
         let path = self.folder.join("expert.json");
         if path.exists() {
             let bytes = std::fs::read(&path)
