@@ -115,13 +115,19 @@ fn wait(receiver: &Receiver<Told>, stage: &str, what: &str) {
     }
 }
 
-/// Files that say how long something took, or what was known before: no results.
+/// Whether a file says nothing but what came out: no time, no memory, no command, no earlier verdict.
 fn is_result(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let timed = ["measurements.jsonl", "metrics.jsonl", "report.html"];
+    let timed = ["measurements.jsonl", "metrics.jsonl", "report.html", "run.lock"];
+    // Of a checkpoint set: its card tells times, and the manifest the card's digest.
+    let timed_of_sets = ["README.md", "manifest.json", "trainer_state.json"];
+    let of_set = path.components().any(|part| part.as_os_str() == "checkpoints");
     // TensorBoard's files are named by the second in which they were begun.
     let dated = name.starts_with("events.out.tfevents.");
-    !timed.contains(&name) && !dated && !path.starts_with("verdicts")
+    !timed.contains(&name)
+        && !(of_set && timed_of_sets.contains(&name))
+        && !dated
+        && !path.starts_with("verdicts")
 }
 
 /// Every result below a folder.

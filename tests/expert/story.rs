@@ -11,11 +11,10 @@ use sigil_data::Tokenizer;
 
 use crate::place::{Place, said};
 
-/// The quickstart's settings, smaller: one round, the judged arm.
-const SMALLER: [(&str, &str); 7] = [
-    ("per_round = 250", "per_round = 120"),
+/// The quickstart's settings with one round and smaller evaluations, for the judged arm.
+const SMALLER: [(&str, &str); 6] = [
     ("development = 48", "development = 4"),
-    ("held_out = 160", "held_out = 40"),
+    ("held_out = 160", "held_out = 80"),
     ("development_samples = 4", "development_samples = 2"),
     ("held_out_samples = 8", "held_out_samples = 4"),
     ("count = 3", "count = 1"),
@@ -58,6 +57,22 @@ fn well(place: &Place, program: &str, arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// Two steps of a training that evaluates nothing.
+fn train(place: &Place, settings: &[&str]) {
+    place.write("train.toml", "[model]\nname = \"sigil-base\"\nmode = \"lora\"\n");
+    let always = [
+        "train.micro_batch_size=2",
+        "train.gradient_accumulation=1",
+        "train.num_steps=2",
+        "train.warmup_steps=1",
+        "train.save_every=2",
+        "run.device=cpu",
+    ];
+    let all = settings.iter().chain(&always).flat_map(|setting| ["--set", setting]);
+    let arguments: Vec<&str> = ["--config", "train.toml"].into_iter().chain(all).collect();
+    well(place, "sigil-train", &arguments);
+}
+
 #[test]
 fn a_model_is_trained_asked_and_judged() {
     let place = Place::new();
@@ -69,21 +84,15 @@ fn a_model_is_trained_asked_and_judged() {
     ] {
         place.write(&format!("data/{name}"), text);
     }
-    let set = [
-        "dataset.names=data",
-        "dataset.exclude_tests=false",
-        "evaluation.groups=",
-        "evaluation.fraction=0",
-        "sequence.max_length=64",
-        "train.micro_batch_size=2",
-        "train.gradient_accumulation=1",
-        "train.num_steps=2",
-        "train.warmup_steps=1",
-        "train.save_every=2",
-        "run.device=cpu",
-    ];
-    let set: Vec<&str> = set.iter().flat_map(|setting| ["--set", setting]).collect();
-    well(&place, "sigil-train", &[&["--preset", "quickstart"], &set[..]].concat());
+    train(
+        &place,
+        &[
+            "dataset.names=data",
+            "dataset.exclude_tests=false",
+            "sequence.max_length=64",
+            "run.output_dir=out/quickstart",
+        ],
+    );
     // The newest model of the quickstart is asked without being named.
     let prompt = "/// Adds.\npub fn add(left: i64, right: i64) -> i64 {";
     well(
@@ -112,7 +121,7 @@ fn one_judged_round_makes_the_base_better_at_tasks_it_never_saw() {
     let rate = |value: &Value| value["value"].as_f64().expect("a number");
     let (before, arm) = (rate(&report["base"]["pass"]), &report["arms"][0]);
     let after = rate(&arm["held_out"]["pass"]);
-    // The seed decides everything; other processors may round otherwise, so less is asked than was seen.
+    // Seen: 0.600 -> 0.719. Other processors may round otherwise, so less is asked.
     assert!(after > before + 0.04, "{before} -> {after}");
     assert_eq!(arm["arm"], "judged");
     let shown = report["shown"].as_array().expect("samples before and after");
@@ -135,22 +144,7 @@ fn the_predecessors_files_of_a_round_load_in_training_with_their_weights() {
         }
         let source = format!("dataset.names=local:{round}/{name}.jsonl");
         let out = format!("run.output_dir=from-{name}");
-        let set = [
-            source.as_str(),
-            out.as_str(),
-            "dataset.min_length=1",
-            "evaluation.groups=",
-            "evaluation.fraction=0",
-            "sequence.max_length=256",
-            "train.micro_batch_size=2",
-            "train.gradient_accumulation=1",
-            "train.num_steps=2",
-            "train.warmup_steps=1",
-            "train.save_every=2",
-            "run.device=cpu",
-        ];
-        let set: Vec<&str> = set.iter().flat_map(|setting| ["--set", setting]).collect();
-        well(place, "sigil-train", &[&["--preset", "quickstart"], &set[..]].concat());
+        train(place, &[&source, &out, "dataset.min_length=1", "sequence.max_length=256"]);
         let set_folder = place.path().join(format!("from-{name}")).join("latest");
         assert!(set_folder.exists(), "{name}");
     }

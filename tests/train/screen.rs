@@ -120,7 +120,7 @@ fn a_run_is_seen_and_stopped_on_its_screen() {
         "training",
         "held out",
         "tokens/s, newest at the right",
-        "memory: peak / plan",
+        "memory: process / plan of tensors",
         " MiB / ",
         "newest set     step ",
         "none (see --watch-eval)",

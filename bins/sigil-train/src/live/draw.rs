@@ -169,7 +169,7 @@ fn beside(frame: &mut Frame<'_>, state: &State, look: Look, area: Rect) {
 
 /// The most memory held so far, against what the plan counts.
 fn memory_bar(frame: &mut Frame<'_>, state: &State, look: Look, area: Rect) {
-    let title = Block::new().title(" memory: peak / plan");
+    let title = Block::new().title(" memory: process / plan of tensors");
     let Some(peak) = state.row.peak_memory_bytes else {
         frame.render_widget(title, area);
         return;
@@ -180,9 +180,8 @@ fn memory_bar(frame: &mut Frame<'_>, state: &State, look: Look, area: Rect) {
         }
         _ => (size(peak), 0.0),
     };
-    let colour = if share > 1.1 { Color::Red } else { Color::Blue };
     let gauge = Gauge::default().ratio(share.clamp(0.0, 1.0)).label(label);
-    frame.render_widget(gauge.gauge_style(look.of(colour)).block(title), area);
+    frame.render_widget(gauge.gauge_style(look.of(Color::Blue)).block(title), area);
 }
 
 fn size(bytes: u64) -> String {

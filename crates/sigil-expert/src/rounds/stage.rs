@@ -95,7 +95,8 @@ fn read(path: &Path) -> Option<StageRecord> {
     serde_json::from_slice(&std::fs::read(path).ok()?).ok()
 }
 
-/// The digest of each file. A run's folder stands for the manifest of its newest set.
+/// The digest of each file. A run's folder stands for the weights of its newest set: its card and its state
+/// tell times, which no two runs have in common.
 fn digests(
     root: &Path,
     paths: &[PathBuf],
@@ -105,25 +106,31 @@ fn digests(
         .iter()
         .map(|path| {
             let missing = || ExpertError::NoOutput { stage: stage.to_owned(), path: path.clone() };
-            let file = if path.is_dir() {
-                newest_manifest(path).ok_or_else(missing)?
+            let digest = if path.is_dir() {
+                newest_weights(path).ok_or_else(missing)?
             } else {
-                path.clone()
+                Digest::of(&std::fs::read(path).map_err(|_| missing())?)
             };
-            let bytes = std::fs::read(&file).map_err(|_| missing())?;
             let name = path.strip_prefix(root).unwrap_or(path).display().to_string();
-            Ok((name, Digest::of(&bytes).to_string()))
+            Ok((name, digest.to_string()))
         })
         .collect()
 }
 
-/// The manifest of a run's newest whole set.
-fn newest_manifest(run: &Path) -> Option<PathBuf> {
+/// The digest of the weights, and of what says how they are used, in a run's newest whole set.
+fn newest_weights(run: &Path) -> Option<Digest> {
     let newest = sigil_run::RunView::open(run).ok()?.newest_whole_set().ok()?;
-    Some(newest.set?.folder().join("manifest.json"))
+    let set = newest.set?;
+    let files =
+        set.manifest().files.iter().filter(|file| {
+            file.name.ends_with(".safetensors") || file.name == "adapter_config.json"
+        });
+    let fields: Vec<&[u8]> =
+        files.flat_map(|file| [file.name.as_bytes(), file.sha256.as_bytes()]).collect();
+    Some(Digest::of_fields(fields))
 }
 
 /// Whether a run's folder has a set to go on from.
 pub(super) fn can_resume(run: &Path) -> bool {
-    newest_manifest(run).is_some()
+    newest_weights(run).is_some()
 }
