@@ -124,10 +124,8 @@ fn is_result(path: &Path) -> bool {
     let of_set = path.components().any(|part| part.as_os_str() == "checkpoints");
     // TensorBoard's files are named by the second in which they were begun.
     let dated = name.starts_with("events.out.tfevents.");
-    !timed.contains(&name)
-        && !(of_set && timed_of_sets.contains(&name))
-        && !dated
-        && !path.starts_with("verdicts")
+    let is_timed = timed.contains(&name) || (of_set && timed_of_sets.contains(&name)) || dated;
+    !is_timed && !path.starts_with("verdicts")
 }
 
 /// Every result below a folder.

@@ -95,7 +95,7 @@ pub(crate) fn write(ids: &[u16], path: &Path) -> miette::Result<u64> {
     written().into_diagnostic().wrap_err_with(|| format!("writing {}", path.display()))
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 ///
 /// # Errors
 /// The file cannot be read or is cut.

@@ -92,12 +92,11 @@ fn show(
         match key.code {
             KeyCode::Char('q') | KeyCode::Esc => return Ok(()),
             KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => {
-                // In raw mode the key is no signal: this is what the signal's handler does.
+                // In raw mode the key is no signal, so it is made one here; the second ends the program.
                 if stop.asked() {
                     give_back();
-                    std::process::exit(130);
                 }
-                stop.flag().store(true, Ordering::SeqCst);
+                signal_hook::low_level::raise(signal_hook::consts::SIGINT)?;
             }
             _ => {}
         }
