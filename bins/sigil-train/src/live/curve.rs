@@ -36,12 +36,10 @@ impl Curve {
         &self.points
     }
 
-    /// The least and the greatest value.
-    pub(crate) fn range(&self) -> Option<(f64, f64)> {
-        self.points.iter().fold(None, |range, &(_, value)| match range {
-            None => Some((value, value)),
-            Some((least, most)) => Some((value.min(least), value.max(most))),
-        })
+    /// The means of all points that lie in the same stretch of so many steps.
+    pub(crate) fn binned(&self, steps: f64) -> Vec<(f64, f64)> {
+        let bin = |point: &(f64, f64)| (point.0 / steps).floor();
+        self.points.chunk_by(|a, b| bin(a) == bin(b)).map(mean).collect()
     }
 
     /// The last `count` values.
@@ -49,6 +47,11 @@ impl Curve {
         let from = self.points.len().saturating_sub(count);
         self.points[from..].iter().map(|(_, value)| *value).collect()
     }
+}
+
+/// The least and the greatest value.
+pub(crate) fn range(points: &[(f64, f64)]) -> Option<(f64, f64)> {
+    points.iter().map(|&(_, value)| (value, value)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
 }
 
 fn mean(points: &[(f64, f64)]) -> (f64, f64) {
@@ -71,19 +74,21 @@ mod tests {
         assert!(points.len() < MOST && points.len() >= MOST / 2, "{}", points.len());
         assert!(points.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 > pair[1].1));
         assert!(points[0].0 < 130.0 && points[points.len() - 1].0 > 99_870.0);
-        let (least, most) = curve.range().expect("it has points");
+        let (least, most) = range(curve.points()).expect("it has points");
         assert!((least - 3.0).abs() < 0.01 && (most - 5.0).abs() < 0.01, "{least} {most}");
     }
 
     #[test]
     fn values_that_are_not_finite_are_left_out() {
         let mut curve = Curve::default();
-        assert_eq!(curve.range(), None);
+        assert_eq!(range(curve.points()), None);
         for value in [1.0, f64::NAN, f64::INFINITY, 3.0] {
             curve.push(1, value);
         }
         assert_eq!(curve.newest(9), [1.0, 3.0]);
+        assert_eq!(curve.binned(2.0), [(1.0, 2.0)]);
+        assert_eq!(curve.binned(0.5).len(), 1, "both are of step 1");
         assert_eq!(curve.newest(1), [3.0]);
-        assert_eq!(curve.range(), Some((1.0, 3.0)));
+        assert_eq!(range(curve.points()), Some((1.0, 3.0)));
     }
 }

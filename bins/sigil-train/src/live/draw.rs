@@ -11,7 +11,7 @@ use ratatui::{
     widgets::{Axis, Block, Chart, Dataset, Gauge, GraphType, Paragraph, Sparkline},
 };
 
-use super::state::State;
+use super::{curve::range, state::State};
 
 /// Columns of what stands beside the curve.
 const SIDE: u16 = 38;
@@ -70,7 +70,10 @@ fn progress(frame: &mut Frame<'_>, state: &State, look: Look, area: Rect) {
 }
 
 fn losses(frame: &mut Frame<'_>, state: &State, look: Look, area: Rect) {
-    let ranges = [state.loss.range(), state.eval_loss.range()];
+    let last = state.total_steps.max(state.step).max(1) as f64;
+    // One point a column: steps of small batches jump more than the curve moves.
+    let training = state.loss.binned(last / f64::from(area.width.max(1)));
+    let ranges = [range(&training), range(state.eval_loss.points())];
     let range = ranges.into_iter().flatten().reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
     let Some((least, most)) = range else {
         frame.render_widget(Block::bordered().title("loss: no step yet"), area);
@@ -78,7 +81,6 @@ fn losses(frame: &mut Frame<'_>, state: &State, look: Look, area: Rect) {
     };
     let margin = ((most - least) * 0.05).max(1e-3);
     let (low, high) = (least - margin, most + margin);
-    let last = state.total_steps.max(state.step).max(1) as f64;
     let data = |name: &'static str, marker, points, colour| {
         Dataset::default()
             .name(name)
@@ -87,8 +89,8 @@ fn losses(frame: &mut Frame<'_>, state: &State, look: Look, area: Rect) {
             .style(look.of(colour))
             .data(points)
     };
-    let mut sets = vec![data("training", Marker::Braille, state.loss.points(), Color::Cyan)];
-    if state.eval_loss.range().is_some() {
+    let mut sets = vec![data("training", Marker::Braille, &training, Color::Cyan)];
+    if !state.eval_loss.points().is_empty() {
         sets.push(data("held out", Marker::Dot, state.eval_loss.points(), Color::Yellow));
     }
     let middle = f64::midpoint(low, high);
@@ -108,33 +110,29 @@ fn losses(frame: &mut Frame<'_>, state: &State, look: Look, area: Rect) {
 }
 
 fn beside(frame: &mut Frame<'_>, state: &State, look: Look, area: Rect) {
-    let [numbers, speed, memory, verdicts] = Layout::vertical([
-        Constraint::Length(7),
-        Constraint::Max(5),
-        Constraint::Length(3),
-        Constraint::Fill(1),
-    ])
-    .areas(area);
+    let [numbers, speed, verdicts] =
+        Layout::vertical([Constraint::Length(10), Constraint::Max(6), Constraint::Fill(1)])
+            .areas(area);
     let row = &state.row;
     let number = |value: Option<f64>, digits: usize| {
-        value.map_or_else(|| "–".to_owned(), |value| format!("{value:.digits$}"))
+        value.map_or_else(dash, |value| format!("{value:.digits$}"))
     };
     let eval = state.eval_loss.newest(1).first().copied();
     let set = state.newest_set.as_ref();
     let lines = [
         ("loss", number(row.loss, 4)),
         ("held-out loss", number(eval, 4)),
-        (
-            "learning rate",
-            row.learning_rate.map_or_else(|| "–".to_owned(), |lr| format!("{lr:.2e}")),
-        ),
+        ("learning rate", row.learning_rate.map_or_else(dash, |lr| format!("{lr:.2e}"))),
         ("gradient norm", number(row.grad_norm, 2)),
-        ("tokens seen", row.tokens_seen.map_or_else(|| "–".to_owned(), |seen| seen.to_string())),
-        ("newest set", set.map_or_else(|| "–".to_owned(), |(step, _)| format!("step {step}"))),
+        ("tokens seen", row.tokens_seen.map_or_else(dash, |seen| seen.to_string())),
+        ("newest set", set.map_or_else(dash, |(step, _)| format!("step {step}"))),
+        // What the process holds at most, rows and programs included, beside what the plan counts.
+        ("memory", row.peak_memory_bytes.map_or_else(dash, size)),
+        ("planned tensors", state.planned.memory_bytes.map_or_else(dash, size)),
         ("tokens/s", number(row.tokens_per_second, 0)),
     ];
     let lines: Vec<Line<'_>> =
-        lines.iter().map(|(name, value)| Line::from(format!(" {name:<15}{value}"))).collect();
+        lines.iter().map(|(name, value)| Line::from(format!(" {name:<16}{value}"))).collect();
     frame.render_widget(Paragraph::new(lines), numbers);
 
     let speeds = state.speed.newest(speed.width.into());
@@ -149,17 +147,14 @@ fn beside(frame: &mut Frame<'_>, state: &State, look: Look, area: Rect) {
         .style(look.of(Color::Green))
         .data(bars);
     frame.render_widget(sparkline, speed);
-    memory_bar(frame, state, look, memory);
-
     let shown = usize::from(verdicts.height.saturating_sub(1));
     let from = state.verdicts.len().saturating_sub(shown);
     let mut lines = vec![Line::from(" judged sets      pass   compile")];
     if state.verdicts.is_empty() {
         lines.push(Span::styled(" none (see --watch-eval)", look.of(Color::DarkGray)).into());
     }
-    let percent = |rate: Option<f64>| {
-        rate.map_or_else(|| "–".to_owned(), |rate| format!("{:.1} %", 100.0 * rate))
-    };
+    let percent =
+        |rate: Option<f64>| rate.map_or_else(dash, |rate| format!("{:.1} %", 100.0 * rate));
     lines.extend(state.verdicts[from..].iter().map(|verdict| {
         let (passed, compiled) = (percent(verdict.passed), percent(verdict.compiled));
         Line::from(format!(" step {:<8}{passed:>9}{compiled:>9}", verdict.step))
@@ -167,21 +162,8 @@ fn beside(frame: &mut Frame<'_>, state: &State, look: Look, area: Rect) {
     frame.render_widget(Paragraph::new(lines), verdicts);
 }
 
-/// The most memory held so far, against what the plan counts.
-fn memory_bar(frame: &mut Frame<'_>, state: &State, look: Look, area: Rect) {
-    let title = Block::new().title(" memory: process / plan of tensors");
-    let Some(peak) = state.row.peak_memory_bytes else {
-        frame.render_widget(title, area);
-        return;
-    };
-    let (label, share) = match state.planned.memory_bytes {
-        Some(plan) if plan > 0 => {
-            (format!("{} / {}", size(peak), size(plan)), peak as f64 / plan as f64)
-        }
-        _ => (size(peak), 0.0),
-    };
-    let gauge = Gauge::default().ratio(share.clamp(0.0, 1.0)).label(label);
-    frame.render_widget(gauge.gauge_style(look.of(Color::Blue)).block(title), area);
+fn dash() -> String {
+    "–".to_owned()
 }
 
 fn size(bytes: u64) -> String {
@@ -255,14 +237,15 @@ mod tests {
             "sigil-base  →  out/quickstart",
             "step 40/100   ETA ",
             "loss, nats per token",
-            "held-out loss  2.2500",
-            "loss           2.0000",
-            "tokens/s       15040",
-            "tokens seen    20480",
-            "150 MiB / 200 MiB",
+            "held-out loss   2.2500",
+            "loss            2.0000",
+            "tokens/s        15040",
+            "tokens seen     20480",
+            "memory          150 MiB",
+            "planned tensors 200 MiB",
             "step 20         12.5 %   50.0 %",
             "step 40         25.0 %        –",
-            "newest set     step 40",
+            "newest set      step 40",
             "q: back to lines",
         ] {
             assert!(shown.contains(part), "`{part}` is not in\n{shown}");
