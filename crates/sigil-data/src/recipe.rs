@@ -237,11 +237,10 @@ fn hub_settings(settings: &Settings, places: &DataPlaces) -> HubSettings {
     hub
 }
 
-/// At most `most` rows, drawn by a hash of their place, in their old order.
+/// At most `most` rows, drawn by a hash of what they say, in their old order.
 fn sample(rows: Vec<Row>, most: usize, seed: u64) -> Vec<Row> {
     let key = |row: &Row| {
-        let place = row.origin.to_string();
-        Digest::of_fields([&seed.to_le_bytes()[..], place.as_bytes()]).to_u64()
+        Digest::of_fields([seed.to_le_bytes().as_slice(), &row.draw_key().to_le_bytes()]).to_u64()
     };
     let mut keys: Vec<u64> = rows.iter().map(key).collect();
     keys.sort_unstable();

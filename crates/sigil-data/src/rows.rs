@@ -63,16 +63,6 @@ impl Origin {
     pub fn new(source: impl Into<Arc<str>>, file: impl Into<Arc<str>>, row: u64) -> Self {
         Self { source: source.into(), file: file.into(), row }
     }
-
-    /// Hashes the place; rows keep their hash whatever happens to the rows around them.
-    pub fn to_u64(&self) -> u64 {
-        Digest::of_fields([
-            self.source.as_bytes(),
-            self.file.as_bytes(),
-            self.row.to_le_bytes().as_slice(),
-        ])
-        .to_u64()
-    }
 }
 
 impl fmt::Display for Origin {
@@ -116,12 +106,29 @@ impl Row {
         }
     }
 
-    /// Hashes everything in the row that training depends on.
-    pub fn digest(&self) -> Digest {
-        let turns = match self.turns.is_empty() {
+    /// Hashes what the row says and its number in its file, for everything that is drawn row by row. The path
+    /// of the file does not count, so data that is moved, or named by another path, is drawn alike.
+    pub fn draw_key(&self) -> u64 {
+        Digest::of_fields([
+            self.prompt.as_deref().unwrap_or_default().as_bytes(),
+            &[u8::from(self.prompt.is_some())],
+            self.text.as_bytes(),
+            &self.turns_bytes(),
+            &self.origin.row.to_le_bytes(),
+        ])
+        .to_u64()
+    }
+
+    fn turns_bytes(&self) -> Vec<u8> {
+        match self.turns.is_empty() {
             true => Vec::new(),
             false => serde_json::to_vec(&self.turns).expect("turns are plain JSON"),
-        };
+        }
+    }
+
+    /// Hashes everything in the row that training depends on.
+    pub fn digest(&self) -> Digest {
+        let turns = self.turns_bytes();
         Digest::of_fields([
             self.prompt.as_deref().unwrap_or_default().as_bytes(),
             &[u8::from(self.prompt.is_some())],

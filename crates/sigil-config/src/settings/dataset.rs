@@ -56,7 +56,7 @@ pub struct DatasetSettings {
     /// without a named licence are dropped then. Empty: any licence.
     #[schemars(extend("type" = ["array", "string"]))]
     pub licences: Vec<String>,
-    /// Take at most this many rows of one crate or repository, chosen by a hash of their places, so
+    /// Take at most this many rows of one crate or repository, chosen by a hash of what they say, so
     /// that large ones do not drown the others. Not set: all.
     #[schemars(range(min = 1))]
     pub max_rows_per_group: Option<usize>,

@@ -49,7 +49,7 @@ impl FimSettings {
     /// Cuts a row's text, if the row is one of those to rearrange.
     pub(super) fn split<'a>(&self, row: &'a Row) -> Option<Split<'a>> {
         const KEY_FIM: u64 = 4;
-        let mut random = Random::keyed(&[self.seed, KEY_FIM, row.origin.to_u64()]);
+        let mut random = Random::keyed(&[self.seed, KEY_FIM, row.draw_key()]);
         let mut fraction = || (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
         if fraction() >= self.rate {
             return None;

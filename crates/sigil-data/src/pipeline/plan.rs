@@ -14,7 +14,7 @@ use crate::rows::{Row, RowSplit, rows_digest};
 use crate::sources::{OpenSource, ReadSettings};
 
 /// Changes whenever the same plan would give other rows than before.
-const CODE_VERSION: u32 = 1;
+const CODE_VERSION: u32 = 2;
 
 /// Says which rows are wanted, and in which order.
 #[derive(Debug, Clone)]
@@ -23,7 +23,7 @@ pub struct RowPlan {
     pub sources: Vec<Arc<OpenSource>>,
     /// How they are read.
     pub read: Arc<ReadSettings>,
-    /// Most rows of one group, on either side, chosen by a hash of their places; `None` for all.
+    /// Most rows of one group, on either side, chosen by a hash of what they say; `None` for all.
     pub max_rows_per_group: Option<usize>,
     /// Where the choice cuts each group that has more; found by [`collect_held_out`].
     ///
@@ -87,13 +87,13 @@ impl RowPlan {
     }
 
     /// Returns how often a row comes in an epoch: the whole part of its weight always, the fraction
-    /// by a hash of seed, epoch and place.
+    /// by a hash of seed, epoch and what it says.
     pub(super) fn copies(&self, row: &Row, epoch: u64) -> usize {
         const KEY_WEIGHTS: u64 = 3;
         let weight = f64::from(row.weight.max(0.0));
         let fraction = weight.fract();
         let drawn = fraction > 0.0
-            && fraction_of(&[self.seed, epoch, KEY_WEIGHTS, row.origin.to_u64()]) < fraction;
+            && fraction_of(&[self.seed, epoch, KEY_WEIGHTS, row.draw_key()]) < fraction;
         weight as usize + usize::from(drawn)
     }
 }
@@ -134,7 +134,7 @@ impl HoldOutRule {
     pub(super) fn chance(&self, row: &Row) -> f64 {
         let key = match self.by {
             HoldOutBy::Group => Digest::of(row.group.as_bytes()).to_u64(),
-            HoldOutBy::Row => row.origin.to_u64(),
+            HoldOutBy::Row => row.draw_key(),
         };
         fraction_of(&[self.seed, key])
     }

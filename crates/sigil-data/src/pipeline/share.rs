@@ -1,6 +1,6 @@
 //! At most so many rows of one group, so that a large crate does not drown the others.
 //!
-//! Is: a choice by a hash of each row's place, so that it depends on nothing but the group's own rows.
+//! Is: a choice by a hash of what each row says, so that it depends on nothing but the group's own rows.
 //! Is not: a weight (`rows.rs`). Next: `held_out.rs`, whose pass over the sources counts the groups.
 
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ impl GroupSizes {
     /// Counts a row.
     pub(super) fn count(&mut self, row: &Row) {
         if row.split == RowSplit::Train {
-            self.keys.entry(Arc::clone(&row.group)).or_default().push(row.origin.to_u64());
+            self.keys.entry(Arc::clone(&row.group)).or_default().push(row.draw_key());
         }
     }
 
@@ -48,7 +48,7 @@ impl GroupLimits {
     /// Says whether the row is one of those that its group may give.
     pub(super) fn allow(&self, row: &Row) -> bool {
         row.split == RowSplit::Evaluation
-            || self.0.get(row.group.as_ref()).is_none_or(|&limit| row.origin.to_u64() < limit)
+            || self.0.get(row.group.as_ref()).is_none_or(|&limit| row.draw_key() < limit)
     }
 
     /// Keeps the rows within their groups' limits.

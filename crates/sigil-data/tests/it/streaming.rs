@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sigil_data::mixing::{Mixture, RoundRule, Shuffle, Stop};
 use sigil_data::pipeline::{
-    HoldOutRule, collect_held_out, list_caches, prune_caches, verify_cache,
+    HoldOutBy, HoldOutRule, collect_held_out, list_caches, prune_caches, verify_cache,
 };
 use sigil_data::{
     Batch, BatchPlan, BatchStream, Digest, DocumentSettings, KeptRows, Ledger, OpenSource,
@@ -116,6 +116,29 @@ fn cached_and_streamed_runs_have_the_same_batches() {
             assert_eq!(cached.cursor().epoch, streamed.cursor().epoch);
         }
     }
+}
+
+#[test]
+fn data_in_another_folder_is_drawn_alike() {
+    // The same files, named by their whole paths, in two folders.
+    let drawn = |folder: &TempDir| {
+        let read = ReadSettings::new("/");
+        let open = |name: &str| {
+            let path = folder.path().join(name).display().to_string();
+            OpenSource::open(&SourceSpec::from(path.as_str()), &read).expect("it is there")
+        };
+        let sources = vec![open("a.jsonl"), open("b.jsonl")];
+        let mut plan = RowPlan::new(sources, read);
+        (plan.seed, plan.near_duplicates) = (5, false);
+        plan.hold_out.fraction = 0.2;
+        plan.hold_out.by = HoldOutBy::Row;
+        take(&mut batches(kept(&plan)), 20)
+    };
+    let tokens = |steps: Vec<Vec<Batch>>| -> Vec<Vec<u32>> {
+        steps.concat().iter().map(|batch| batch.tokens.clone()).collect()
+    };
+    let (first, second) = (sources(), sources());
+    assert_eq!(tokens(drawn(&first)), tokens(drawn(&second)));
 }
 
 #[test]
