@@ -5,7 +5,10 @@ use std::{
     io::{Read as _, Write as _},
     os::fd::OwnedFd,
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, channel},
+    },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -25,6 +28,8 @@ struct Terminal {
     child: Child,
     keyboard: File,
     seen: Arc<Mutex<vt100::Parser>>,
+    /// Told whenever the screen has changed; ends with the program.
+    changes: Receiver<()>,
     reader: JoinHandle<()>,
 }
 
@@ -52,18 +57,19 @@ impl Terminal {
             .expect("it starts");
         drop(on_terminal);
         let seen = Arc::new(Mutex::new(vt100::Parser::new(36, 120, 1000)));
-        let mut keyboard = File::from(ours);
+        let keyboard = File::from(ours);
         let mut output = keyboard.try_clone().expect("a second handle");
         let parser = Arc::clone(&seen);
+        let (changed, changes) = channel();
         let reader = std::thread::spawn(move || {
             let mut bytes = [0; 4096];
             // Reading fails once the other end is closed.
             while let Ok(count @ 1..) = output.read(&mut bytes) {
                 parser.lock().expect("no reader failed").process(&bytes[..count]);
+                let _nobody_waits = changed.send(());
             }
         });
-        keyboard.flush().expect("nothing was written");
-        Self { child, keyboard, seen, reader }
+        Self { child, keyboard, seen, changes, reader }
     }
 
     fn press(&mut self, keys: &[u8]) {
@@ -71,19 +77,18 @@ impl Terminal {
     }
 
     /// Waits until the screen is as it should be, and gives its text.
-    fn wait(&mut self, what: &str, test: impl Fn(&vt100::Screen) -> bool) -> String {
-        let begun = Instant::now();
+    fn wait(&self, what: &str, test: impl Fn(&vt100::Screen) -> bool) -> String {
+        let until = Instant::now() + NEVER;
         loop {
-            {
+            let (is_so, text) = {
                 let parser = self.seen.lock().expect("no reader failed");
-                let text = parser.screen().contents();
-                if test(parser.screen()) {
-                    return text;
-                }
-                let ended = self.child.try_wait().expect("it is ours");
-                assert!(begun.elapsed() < NEVER && ended.is_none(), "never {what}:\n{text}");
+                (test(parser.screen()), parser.screen().contents())
+            };
+            if is_so {
+                return text;
             }
-            std::thread::sleep(Duration::from_millis(20));
+            let left = until.saturating_duration_since(Instant::now());
+            self.changes.recv_timeout(left).unwrap_or_else(|_| panic!("never {what}:\n{text}"));
         }
     }
 

@@ -17,6 +17,7 @@ use sigil_qlora::{
     TrainError,
     assemble::{check_memory, load_options, policies, total_steps},
     data::{DataPlaces, PreparedData, prepare},
+    memory_plan::MemoryPlan,
     session::{Place, Session},
 };
 use sigil_weights::{Adapter, DecoderConfig, WeightFiles};
@@ -28,6 +29,8 @@ pub(crate) struct Known {
     pub(crate) folder: PathBuf,
     pub(crate) config: DecoderConfig,
     pub(crate) policies: LayerPolicies,
+    /// What the memory plan counts.
+    pub(crate) planned_bytes: Option<u64>,
 }
 
 /// The model's files, opened and looked through.
@@ -81,7 +84,9 @@ pub(crate) fn check(
         panics::advise_on_memory(&error);
     }
     fits(memory_bytes)?;
-    Ok((Known { folder, config, policies }, Opened { files, tokenizer, start }))
+    let plan = |policy| MemoryPlan::new(settings, &config, policy, element_bytes).total();
+    let planned_bytes = policies.0.first().copied().map(plan);
+    Ok((Known { folder, config, policies, planned_bytes }, Opened { files, tokenizer, start }))
 }
 
 /// Reads the data and loads the model.

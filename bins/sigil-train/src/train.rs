@@ -5,14 +5,12 @@
 use std::{path::Path, process::ExitCode};
 
 use sigil_config::{Loaded, Settings};
-use sigil_kernels::DType;
 use sigil_places::{Places, command_line};
 use sigil_qlora::{
     Outcome, Stop, TrainError,
     assemble::{adapter_config, train_plan},
     card::CardFacts,
     checkpoint::Trained,
-    memory_plan::MemoryPlan,
     session::Place,
 };
 use sigil_run::{RunFolder, RunIdentity};
@@ -25,7 +23,7 @@ use crate::{
     model_files,
     progress::Progress,
     publish::{Publisher, Uploads, write_page},
-    ready::{self, Known, Ready},
+    ready::{self, Ready},
     settings,
     talk::Talk,
     watcher::Watcher,
@@ -104,7 +102,7 @@ fn train(
         sigil_config::TrainingMode::Full => Trained::Full,
         _ => Trained::Adapter(adapter_config(settings)),
     };
-    let mut plan = train_plan(settings, steps, known.policies.clone(), trained);
+    let mut plan = train_plan(settings, steps, known.policies, trained);
     plan.set_files.extend(model_files::tokenizer_files(&known.folder)?);
     plan.card = Some(CardFacts {
         settings: settings.clone(),
@@ -118,7 +116,7 @@ fn train(
     });
     plan.ledger = Some(ledger);
     let run_folder = settings.run.output_dir.as_path();
-    let live = if arguments.tui { screen(settings, &known, place, stop, talk) } else { None };
+    let live = if arguments.tui { screen(settings, known.planned_bytes, stop, talk) } else { None };
     let mut progress = Publisher::new(Progress::new(talk.clone(), live), run_folder, talk, uploads);
     run_notes.iter().for_each(|note| talk.note(note));
     run.write_file("config.toml", settings.to_toml().as_bytes()).map_err(TrainError::from)?;
@@ -136,17 +134,14 @@ fn train(
 /// The screen of `--tui`; without a terminal the run is told in lines.
 fn screen(
     settings: &Settings,
-    known: &Known,
-    place: Place,
+    memory_bytes: Option<u64>,
     stop: &Stop,
     talk: &Talk,
 ) -> Option<Live> {
-    let element_bytes = if place.compute() == DType::F32 { 4 } else { 2 };
-    let plan = |policy| MemoryPlan::new(settings, &known.config, policy, element_bytes).total();
     let planned = Planned {
         run: settings.run.output_dir.clone(),
         model: settings.model.name.clone(),
-        memory_bytes: known.policies.0.first().map(|policy| plan(*policy)),
+        memory_bytes,
     };
     Live::start(planned, stop.clone())
         .map_err(|reason| talk.note(format!("`--tui` shows lines here: {reason}")))

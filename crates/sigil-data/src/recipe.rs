@@ -242,10 +242,11 @@ fn sample(rows: Vec<Row>, most: usize, seed: u64) -> Vec<Row> {
     let key = |row: &Row| {
         Digest::of_fields([seed.to_le_bytes().as_slice(), &row.draw_key().to_le_bytes()]).to_u64()
     };
-    let mut keys: Vec<u64> = rows.iter().map(key).collect();
-    keys.sort_unstable();
-    let Some(&limit) = keys.get(most) else { return rows };
-    rows.into_iter().filter(|row| key(row) < limit).collect()
+    let keys: Vec<u64> = rows.iter().map(key).collect();
+    let mut sorted = keys.clone();
+    sorted.sort_unstable();
+    let Some(&limit) = sorted.get(most) else { return rows };
+    rows.into_iter().zip(keys).filter(|(_, key)| *key < limit).map(|(row, _)| row).collect()
 }
 
 /// Held-out rows count once each, whatever their weight.

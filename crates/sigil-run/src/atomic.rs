@@ -68,12 +68,12 @@ fn write_and_rename(
 ///
 /// # Errors
 /// [`RunError::Io`] for a folder that cannot be listed or a file that cannot be removed.
-pub fn remove_leftovers(folder: impl AsRef<Path>) -> Result<Vec<PathBuf>, RunError> {
+pub fn remove_unfinished_writes(folder: impl AsRef<Path>) -> Result<Vec<PathBuf>, RunError> {
     let (mut folders, mut removed) = (vec![folder.as_ref().to_owned()], Vec::new());
     while let Some(folder) = folders.pop() {
         for entry in RealStorage.list(&folder).map_err(|e| RunError::io("list", &folder, e))? {
             let path = folder.join(&entry.name);
-            if !entry.is_dir && is_leftover(&entry.name.to_string_lossy()) {
+            if !entry.is_dir && is_unfinished(&entry.name.to_string_lossy()) {
                 RealStorage.remove_file(&path).map_err(|e| RunError::io("remove", &path, e))?;
                 removed.push(path);
             } else if entry.is_dir && !path.join(layout::CHECKPOINTS).is_dir() {
@@ -86,7 +86,7 @@ pub fn remove_leftovers(folder: impl AsRef<Path>) -> Result<Vec<PathBuf>, RunErr
 }
 
 /// Whether a name is one that [`atomic_write_with`] gives: `.tmp-PROCESS-COUNT-NAME`.
-fn is_leftover(name: &str) -> bool {
+fn is_unfinished(name: &str) -> bool {
     let is_number = |part: Option<&str>| part.is_some_and(|part| part.parse::<u64>().is_ok());
     name.strip_prefix(layout::TEMPORARY).is_some_and(|rest| {
         let mut parts = rest.splitn(3, '-');
@@ -122,7 +122,7 @@ mod tests {
     type TestResult = Result<(), Box<dyn std::error::Error>>;
 
     #[test]
-    fn leftovers_are_removed_and_nothing_else() -> TestResult {
+    fn unfinished_writes_are_removed_and_nothing_else() -> TestResult {
         let folder = tempfile::tempdir()?;
         let at = |name: &str| folder.path().join(name);
         for below in ["a/b", "run/checkpoints"] {
@@ -133,10 +133,10 @@ mod tests {
         for name in kept.iter().chain(&left) {
             fs::write(at(name), "half")?;
         }
-        assert_eq!(remove_leftovers(folder.path())?, left.map(at));
+        assert_eq!(remove_unfinished_writes(folder.path())?, left.map(at));
         assert!(kept.iter().all(|name| at(name).exists()));
-        assert!(remove_leftovers(folder.path())?.is_empty());
-        assert!(remove_leftovers(at("gone")).is_err());
+        assert!(remove_unfinished_writes(folder.path())?.is_empty());
+        assert!(remove_unfinished_writes(at("gone")).is_err());
         Ok(())
     }
 

@@ -42,7 +42,7 @@ mod set_writer;
 pub mod storage;
 mod view;
 
-pub use atomic::{atomic_write, atomic_write_with, free_space, remove_leftovers};
+pub use atomic::{atomic_write, atomic_write_with, free_space, remove_unfinished_writes};
 pub use best::Best;
 pub use card::{CardMetric, CardSource, ModelCard, card_with_judged};
 pub use error::RunError;

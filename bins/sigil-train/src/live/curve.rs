@@ -4,13 +4,19 @@
 const MOST: usize = 2048;
 
 /// A curve over steps. Once it has too many points, each pair of neighbours becomes their mean.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Curve {
     points: Vec<(f64, f64)>,
     /// What is added to the newest point until it stands for as much as the others.
     open: Vec<(f64, f64)>,
     /// How many values a point stands for.
     stride: usize,
+}
+
+impl Default for Curve {
+    fn default() -> Self {
+        Self { points: Vec::new(), open: Vec::new(), stride: 1 }
+    }
 }
 
 impl Curve {
@@ -20,14 +26,14 @@ impl Curve {
             return;
         }
         self.open.push((step as f64, value));
-        if self.open.len() >= self.stride.max(1) {
+        if self.open.len() >= self.stride {
             let joined = mean(&self.open);
             self.points.push(joined);
             self.open.clear();
         }
         if self.points.len() >= MOST {
             self.points = self.points.chunks(2).map(mean).collect();
-            self.stride = self.stride.max(1) * 2;
+            self.stride *= 2;
         }
     }
 

@@ -111,3 +111,33 @@ impl Live {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sigil_run::{RunFolder, RunIdentity};
+
+    use super::*;
+
+    #[test]
+    fn a_run_that_goes_on_is_shown_from_its_first_step() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let identity =
+            RunIdentity { created_by: "a test".to_owned(), seed: 1, config_digest: "d".to_owned() };
+        let _run = RunFolder::create_or_open(folder.path(), &identity)?;
+        let rows: String = (1..=9)
+            .map(|step| format!("{{\"step\":{step},\"loss\":{}.5}}\n", 10 - step))
+            .chain(["{\"step\":0,\"eval_loss\":9.75}\n".to_owned()])
+            .collect();
+        std::fs::write(folder.path().join("metrics.jsonl"), rows)?;
+        let planned = Planned { run: folder.path().to_owned(), ..Planned::default() };
+        let state = Arc::new(Mutex::new(State::new(planned)));
+        let live = Live { state, thread: Arc::default() };
+        // Steps after the set that it goes on from are taken again.
+        live.begin(4, 20);
+        let state = live.state();
+        assert_eq!(state.loss.points(), [(1.0, 9.5), (2.0, 8.5), (3.0, 7.5), (4.0, 6.5)]);
+        assert_eq!(state.eval_loss.points(), [(0.0, 9.75)]);
+        assert_eq!((state.step, state.total_steps), (4, 20));
+        Ok(())
+    }
+}

@@ -40,14 +40,16 @@ pub(crate) fn start(state: Arc<Mutex<State>>, stop: Stop) -> std::io::Result<Joi
     let terminal = execute!(stderr(), EnterAlternateScreen)
         .and_then(|()| Terminal::new(CrosstermBackend::new(stderr())));
     let terminal = terminal.inspect_err(|_| give_back())?;
-    std::thread::Builder::new().name("screen".to_owned()).spawn(move || {
+    let shown = std::thread::Builder::new().name("screen".to_owned()).spawn(move || {
         if let Err(error) = show(terminal, &state, &stop) {
             let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
             state.say(&format!("note: the screen was closed: {error}"));
         }
-        state.lock().unwrap_or_else(PoisonError::into_inner).is_open = false;
+        // In this order: what is said once it is closed goes to a terminal that shows it.
         give_back();
-    })
+        state.lock().unwrap_or_else(PoisonError::into_inner).is_open = false;
+    });
+    shown.inspect_err(|_| give_back())
 }
 
 /// Gives the terminal back, if it is taken. For the panic hook as well, whose words would be lost.

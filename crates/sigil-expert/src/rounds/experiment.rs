@@ -103,7 +103,7 @@ impl Experiment {
         std::fs::create_dir_all(&self.folder)
             .map_err(|source| ExpertError::Folder { path: self.folder.clone(), source })?;
         // A killed run may have left half a file anywhere; whoever runs this holds the folder alone.
-        sigil_run::remove_leftovers(&self.folder)?;
+        sigil_run::remove_unfinished_writes(&self.folder)?;
         let path = self.folder.join("expert.json");
         if path.exists() {
             let bytes = std::fs::read(&path)
