@@ -121,7 +121,7 @@ fn one_judged_round_makes_the_base_better_at_tasks_it_never_saw() {
     let rate = |value: &Value| value["value"].as_f64().expect("a number");
     let (before, arm) = (rate(&report["base"]["pass"]), &report["arms"][0]);
     let after = rate(&arm["held_out"]["pass"]);
-    // Seen: 0.600 -> 0.719. Other processors may round otherwise, so less is asked.
+    // Other processors may round otherwise, so much less is asked than what full runs show.
     assert!(after > before + 0.04, "{before} -> {after}");
     assert_eq!(arm["arm"], "judged");
     let shown = report["shown"].as_array().expect("samples before and after");

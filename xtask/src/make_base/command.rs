@@ -15,7 +15,7 @@ use super::prepare::{self, Avoid};
 use super::select;
 use super::texts::{self, Row};
 use super::tokenizer;
-use super::{export, extend, train};
+use super::{blend, export, extend, train};
 
 /// Where the committed corpus lies.
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/make_base/corpus");
@@ -79,6 +79,21 @@ enum Verb {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
+    /// Mix the weights of a base and of what its second phase made of it
+    Blend {
+        /// Folder of the base
+        #[arg(long, value_name = "DIR", default_value = BASE)]
+        base: PathBuf,
+        /// Folder of what came out of the second phase
+        #[arg(long, value_name = "DIR")]
+        tuned: PathBuf,
+        /// How far to go from the base, 0 to 1
+        #[arg(long)]
+        share: f32,
+        /// Folder of the mixture
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
     /// Write the newest checkpoint set of the run as the files that ship
     Export {
         /// Folder of `prepare` and `train`
@@ -137,6 +152,10 @@ pub(crate) fn run(arguments: &Arguments) -> miette::Result<()> {
             }
             let from = from.as_deref();
             train::run(&train::Plan { work, steps, learning_rate, from, resume }, &stop)?;
+        }
+        Verb::Blend { base, tuned, share, out } => {
+            let bytes = blend::blend(base, tuned, *share, out)?;
+            say(&format!("{}: {bytes} bytes of weights", out.display()));
         }
         Verb::Export { work, out, first_phase } => {
             let bytes = export::export(work, out, first_phase.as_deref())?;

@@ -5,11 +5,13 @@
 //! The stages in order, one file each: `fetch` (cargo downloads the pinned crates), `select` and
 //! `licence` (which crates), `archive` (opens a crate), `clean`, `duplicates` and `decontaminate`
 //! (which files), `texts` (writes them), `tokenizer` (trains), `encode` (token ids),
-//! `train` (the model), `extend` (a second phase), `export` (the files that ship).
+//! `train` (the model), `extend` (a second phase), `blend` (less of it), `export` (the files
+//! that ship).
 //! Next: `command.rs`, which runs them.
 
 mod archive;
 mod benchmarks;
+mod blend;
 mod clean;
 mod command;
 mod corpus_list;
