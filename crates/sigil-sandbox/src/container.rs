@@ -1,4 +1,4 @@
-//! Docker and Podman: one container per job, from an empty image, with the helper as its process 1.
+//! Docker and Podman: one container per job, from an image of links alone, with the helper as its process 1.
 //!
 //! The slowest backends by far (a container takes hundreds of milliseconds); for machines where only
 //! the engine may make namespaces. Descriptors do not pass through an engine, so the helper connects to
@@ -6,6 +6,7 @@
 //! socket. Whoever may talk to the engine is as good as root, so only the supervisor does. Next:
 //! `engine.rs`, which finds out how to use the engine, and `meeting.rs`.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,7 +23,7 @@ use crate::plan::Place;
 use crate::supervise::supervise;
 use crate::wire::flags;
 use crate::{
-    Backend, Capabilities, CgroupControl, Infra, Job, Mount, Outcome, Slot, Tier, Unavailable,
+    Backend, Capabilities, CgroupControl, Infra, Job, Link, Outcome, Slot, Tier, Unavailable,
     affinity, owner,
 };
 
@@ -86,7 +87,8 @@ impl Backend for Container {
         let folder = PrivateFolder::make()?;
         let helper = folder.write_helper()?;
         let cgroups = Arc::clone(&self.cgroups);
-        Ok(Box::new(ContainerSlot { engine, cgroups, found, folder, helper, index }))
+        let images = HashMap::new();
+        Ok(Box::new(ContainerSlot { engine, cgroups, found, folder, helper, images, index }))
     }
 }
 
@@ -96,6 +98,8 @@ struct ContainerSlot {
     found: Capabilities,
     folder: PrivateFolder,
     helper: PathBuf,
+    /// The image for the links of a root.
+    images: HashMap<Vec<Link>, String>,
     index: u32,
 }
 
@@ -111,7 +115,6 @@ impl Slot for ContainerSlot {
         }
         let name = owner::name(NEXT.fetch_add(1, Ordering::Relaxed));
         let place = self.place(job);
-        let job = &with_links_mounted(job);
         let meeting = Meeting::open()?;
         let mut command = self.command(job, &name, meeting.path())?;
         let mut started = Started::spawn(backend, &mut command)?;
@@ -157,7 +160,7 @@ impl ContainerSlot {
         self.engine.command != "podman"
     }
 
-    fn command(&self, job: &Job, name: &str, meeting: &Path) -> Result<Command, Infra> {
+    fn command(&mut self, job: &Job, name: &str, meeting: &Path) -> Result<Command, Infra> {
         let limits = &job.limits;
         let tmpfs = |path: &str, size: u64, files: u64, exec: bool| {
             let exec = if exec { "exec" } else { "noexec" };
@@ -176,19 +179,20 @@ impl ContainerSlot {
         for (host, inside) in self.folder.write_files(&job.root.files)? {
             Engine::mount(&mut command, &host, &inside);
         }
-        Engine::helper(&mut command, &["connect", "/.meeting/socket"]);
+        Engine::helper(
+            &mut command,
+            &self.image(&job.root.links)?,
+            &["connect", "/.meeting/socket"],
+        );
         Ok(command)
     }
-}
 
-/// An image without files has no place for links, so what they lead to is mounted there.
-fn with_links_mounted(job: &Job) -> Job {
-    let mut root = (*job.root).clone();
-    for link in root.links.drain(..) {
-        let target = link.path.parent().unwrap_or(Path::new("/")).join(&link.target);
-        if let Ok(target) = target.canonicalize() {
-            root.mounts.push(Mount::at(target, link.path, true));
+    fn image(&mut self, links: &[Link]) -> Result<String, Infra> {
+        if let Some(image) = self.images.get(links) {
+            return Ok(image.clone());
         }
+        let image = self.engine.image(links)?;
+        self.images.insert(links.to_owned(), image.clone());
+        Ok(image)
     }
-    Job { root: Arc::new(root), ..job.clone() }
 }

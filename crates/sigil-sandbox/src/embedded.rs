@@ -92,9 +92,12 @@ pub fn policy_digest() -> String {
 }
 
 fn make_digest() -> String {
-    // FNV-1a: this tells versions apart, it proves nothing.
-    let parts = crate::filter::filters().iter().flatten().chain(HELPER).chain(AHEAD);
-    let digest = parts.fold(0xcbf2_9ce4_8422_2325u64, |digest, byte| {
+    short_digest(crate::filter::filters().iter().flatten().chain(HELPER).chain(AHEAD))
+}
+
+/// FNV-1a: tells versions apart, proves nothing.
+pub(crate) fn short_digest<'a>(bytes: impl Iterator<Item = &'a u8>) -> String {
+    let digest = bytes.fold(0xcbf2_9ce4_8422_2325u64, |digest, byte| {
         (digest ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     });
     format!("{digest:016x}")

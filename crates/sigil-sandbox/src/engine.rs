@@ -12,11 +12,15 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::foreign::{PrivateFolder, first_line};
 use crate::native::FIRST_OUTER_ID;
-use crate::{Infra, Limits, Unavailable, owner};
+use crate::{Infra, Limits, Link, Unavailable, embedded::short_digest, owner};
 
-/// The image: nothing. It is made by `import`, holds no layer of anybody, and is never asked of a
-/// registry.
-const IMAGE: &str = "sigil-sandbox-empty:1";
+/// Begins the names of images. They are made by `import`, hold symbolic links and nothing else, no layer
+/// of anybody, and are never asked of a registry.
+const IMAGE: &str = "sigil-sandbox-links";
+
+/// Most processes that podman is asked to allow a user. Its own limit is lower than that of who starts it,
+/// and this is far above what a job may have.
+const MOST_PROCESSES: i64 = 16_384;
 
 /// `docker` or `podman`, and how to use it here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,13 +41,13 @@ impl Engine {
         let mut engine = Self { command, rootless, runtime: None, limits: true };
         sweep(command);
         let failed = |error: Infra| Unavailable { reason: error.to_string(), mend: MEND };
-        engine.import().map_err(failed)?;
+        let image = engine.image(&[]).map_err(failed)?;
         let folder = PrivateFolder::make().map_err(failed)?;
         let helper = folder.write_helper().map_err(failed)?;
         let mut said: Vec<String> = Vec::new();
         for (runtime, limits) in ways(command) {
             (engine.runtime, engine.limits) = (runtime, limits);
-            match engine.try_container(&helper) {
+            match engine.try_container(&image, &helper) {
                 Ok(()) => return Ok(engine),
                 // The other ways without limits mostly fail with the same words.
                 Err(message) if said.contains(&message) => {}
@@ -84,9 +88,13 @@ impl Engine {
                 .args(["--memory", &(limits.memory_bytes + (64 << 20)).to_string()]);
         }
         if self.command == "podman" {
+            // A `/tmp` that Landlock closes, where compilers would believe that they may write.
+            command.arg("--read-only-tmpfs=false");
             // By itself it asks for more than a supervisor without the right to raise limits has.
-            for (name, resource) in [("nofile", Resource::Nofile), ("nproc", Resource::Nproc)] {
-                let most = getrlimit(resource).maximum.map_or(-1, |most| most as i64);
+            let most = |resource| getrlimit(resource).maximum.map_or(i64::MAX, |most| most as i64);
+            let files = most(Resource::Nofile).min(i64::from(u32::MAX));
+            let processes = most(Resource::Nproc).min(MOST_PROCESSES);
+            for (name, most) in [("nofile", files), ("nproc", processes)] {
                 command.args(["--ulimit", &format!("{name}={most}:{most}")]);
             }
         }
@@ -104,8 +112,8 @@ impl Engine {
     }
 
     /// Adds the image and what the helper is told.
-    pub(crate) fn helper(command: &mut Command, words: &[&str]) {
-        command.arg(IMAGE).args(words);
+    pub(crate) fn helper(command: &mut Command, image: &str, words: &[&str]) {
+        command.arg(image).args(words);
     }
 
     /// Removes a container, whatever it does.
@@ -114,11 +122,11 @@ impl Engine {
     }
 
     /// Starts the helper in a container, to say which Landlock it finds there.
-    fn try_container(&self, helper: &Path) -> Result<(), String> {
+    fn try_container(&self, image: &str, helper: &Path) -> Result<(), String> {
         let name = owner::name(u64::MAX);
         let mut command = self.run(&name, self.user(0), &Limits::default());
         Self::mount(&mut command, helper, Path::new("/.helper"));
-        Self::helper(&mut command, &["probe"]);
+        Self::helper(&mut command, image, &["probe"]);
         let output = command.stdout(Stdio::piped()).output().map_err(|error| error.to_string())?;
         match std::str::from_utf8(&output.stdout).map(str::parse::<u32>) {
             Ok(Ok(version)) if version > 0 => Ok(()),
@@ -132,27 +140,43 @@ impl Engine {
         }
     }
 
-    /// Makes the empty image if it is not there.
-    fn import(&self) -> Result<(), Infra> {
-        if first_line(self.command, &["image", "inspect", "--format", "{{.Id}}", IMAGE]).is_some() {
-            return Ok(());
-        }
-        // The end of an archive, and nothing before it.
-        let folder = PrivateFolder::make()?;
-        let archive = folder.write("empty.tar", &[0; 10240], 0o444)?;
+    /// The image with these links and nothing else; made if it is not there.
+    pub(crate) fn image(&self, links: &[Link]) -> Result<String, Infra> {
         let failed = |message| Infra::Command { command: self.command, message };
+        let archive = links_archive(links).map_err(|error| failed(error.to_string()))?;
+        let image = format!("{IMAGE}:{}", short_digest(archive.iter()));
+        if first_line(self.command, &["image", "inspect", "--format", "{{.Id}}", &image]).is_some()
+        {
+            return Ok(image);
+        }
+        let folder = PrivateFolder::make()?;
+        let archive = folder.write("links.tar", &archive, 0o444)?;
         let output = Command::new(self.command)
             .arg("import")
             .arg(archive)
-            .arg(IMAGE)
+            .arg(&image)
             .stdin(Stdio::null())
             .output()
             .map_err(|error| failed(error.to_string()))?;
         if output.status.success() {
-            return Ok(());
+            return Ok(image);
         }
         Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
     }
+}
+
+/// A tar archive of symbolic links, the same bytes for the same links.
+fn links_archive(links: &[Link]) -> std::io::Result<Vec<u8>> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for Link { path, target } in links {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Symlink);
+        header.set_size(0);
+        header.set_mode(0o777);
+        let path = path.strip_prefix("/").unwrap_or(path);
+        archive.append_link(&mut header, path, target)?;
+    }
+    archive.into_inner()
 }
 
 const MEND: &str = "install the engine and start its service; an ordinary user needs to be in Docker's \
@@ -205,4 +229,29 @@ fn sweep(command: &'static str) {
 fn remove(command: &str, name: &str) {
     // If there is none, that is what was wanted.
     let _ = Command::new(command).args(["rm", "--force", name]).stdin(Stdio::null()).output();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_holds_the_links_of_a_root() {
+        let links = [("/bin", "usr/bin"), ("/etc/alternatives/cc", "/usr/bin/gcc")]
+            .map(|(path, target)| Link { path: path.into(), target: target.into() });
+        let bytes = links_archive(&links).expect("short names");
+        assert_eq!(bytes, links_archive(&links).expect("short names"));
+        let mut archive = tar::Archive::new(bytes.as_slice());
+        let found: Vec<Link> = archive
+            .entries()
+            .expect("an archive")
+            .map(|entry| {
+                let entry = entry.expect("whole");
+                let path = Path::new("/").join(entry.path().expect("a path"));
+                let target = entry.link_name().expect("a name").expect("a link").into_owned();
+                Link { path, target }
+            })
+            .collect();
+        assert_eq!(found, links);
+    }
 }

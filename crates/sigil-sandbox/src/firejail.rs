@@ -6,11 +6,11 @@
 //! conditions on jobs apply (mounts at their own paths, no `/proc`), and whose name it bears in reports:
 //! files are kept from programs by Landlock alone.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use crate::cgroup::Cgroups;
-use crate::foreign::{PrivateFolder, first_line, run_with_socket};
+use crate::foreign::{PrivateFolder, run_with_socket};
 use crate::native::capabilities;
 use crate::reduced::{WorkFolder, check};
 use crate::{Backend, Capabilities, Infra, Job, Outcome, Slot, Tier, Unavailable};
@@ -43,11 +43,22 @@ impl Backend for Firejail {
     }
 
     fn probe(&self) -> Result<Capabilities, Unavailable> {
-        if first_line("firejail", &["--version"]).is_none() {
-            return Err(Unavailable {
-                reason: "there is no `firejail` command".to_owned(),
-                mend: "install bubblewrap, which is better",
-            });
+        let mend = "install bubblewrap, which is better";
+        match Command::new("firejail").arg("--version").stdin(Stdio::null()).output() {
+            Err(_) => {
+                return Err(Unavailable {
+                    reason: "there is no `firejail` command".to_owned(),
+                    mend,
+                });
+            }
+            // Debian keeps it to the users of a list.
+            Ok(output) if !output.status.success() => {
+                let said = String::from_utf8_lossy(&output.stderr);
+                let reason =
+                    format!("`firejail` says: {}", said.lines().next().unwrap_or("nothing").trim());
+                return Err(Unavailable { reason, mend });
+            }
+            Ok(_) => {}
         }
         capabilities(&self.cgroups)
     }

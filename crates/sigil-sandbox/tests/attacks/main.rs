@@ -1,9 +1,9 @@
 //! The attack table: every attack on the sandboxes of this machine, each beside its control.
 //!
 //! `cargo test -p sigil-sandbox --test attacks` tries the strongest backend and the reduced tier;
-//! `-- --every-backend` tries all that this machine has. The table goes to standard output, with the
-//! backend of every line, so that nobody takes a run on a weak machine for one on a strong one. Started
-//! by root it starts itself again as an ordinary user (`--as-user`).
+//! `-- --every-backend`, or `SIGIL_EVERY_BACKEND` in the environment, tries all that this machine has. The
+//! table goes to standard output, with the backend of every line, so that nobody takes a run on a weak
+//! machine for one on a strong one. Started by root it starts itself again as an ordinary user (`--as-user`).
 //!
 //! Next: `table.rs`.
 
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         arguments.iter().find_map(|argument| argument.strip_prefix(name)).map(PathBuf::from)
     };
     let settings = run::Settings {
-        every_backend: has("--every-backend"),
+        every_backend: has("--every-backend") || std::env::var_os("SIGIL_EVERY_BACKEND").is_some(),
         as_user: has("--as-user"),
         program: value("--program="),
         folder: value("--folder=").unwrap_or_else(|| "/var/tmp".into()),
