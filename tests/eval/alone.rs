@@ -98,6 +98,8 @@ fn failures_are_sentences_with_their_codes() {
         ("samples.jsonl --deps nothing", 5, "dependency set"),
         ("samples.jsonl --tasks tasks.jsonl --k 9 --allow-reduced", 4, "pass@9 needs at least 9"),
         ("check tasks.jsonl --allow-reduced", 10, ""),
+        ("samples.jsonl --sandbox none", 2, "native, bubblewrap"),
+        ("samples.jsonl --sandbox reduced", 8, "reduced"),
     ] {
         let output = run(folder, &arguments.split(' ').collect::<Vec<_>>());
         assert_eq!(output.status.code(), Some(code), "{arguments}: {}", err(&output));

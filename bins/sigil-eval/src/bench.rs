@@ -73,9 +73,10 @@ pub(crate) fn judge(arguments: &JudgeArguments, asked: &AskedOptions) -> Result<
         }
         _ => ResultCache::in_memory(),
     };
-    let (slots, allow_reduced) = (workers(arguments), arguments.allow_reduced);
+    let slots = workers(arguments);
+    let selection =
+        Selection { only: arguments.sandbox.clone(), allow_reduced: arguments.allow_reduced };
     let source = Box::new(move || {
-        let selection = Selection { allow_reduced, ..Selection::default() };
         let verified =
             select(&selection).map_err(|refused| EvalError::NoSandbox(refused.to_string()))?;
         Ok(verified.pool(slots))

@@ -6,6 +6,9 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::exit;
 
+/// What `--sandbox` may name: the backends of sigil-sandbox, strongest first.
+const SANDBOXES: [&str; 6] = ["native", "bubblewrap", "docker", "podman", "firejail", "reduced"];
+
 /// Judge generated Rust: compile, lint and test every sample in a sandbox.
 #[derive(Debug, Parser)]
 #[command(name = "sigil-eval", version, after_help = exit::TABLE, args_conflicts_with_subcommands = true)]
@@ -110,6 +113,9 @@ pub(crate) struct JudgeArguments {
     /// Allow a sandbox without namespaces, if no other works; every report says so
     #[arg(long, global = true)]
     pub(crate) allow_reduced: bool,
+    /// Use this sandbox, or the strongest of these; without it the strongest of all that pass their probes
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = SANDBOXES, global = true)]
+    pub(crate) sandbox: Vec<String>,
     /// Processor seconds that compiling may take
     #[arg(long, value_name = "SECS", default_value_t = 10, global = true)]
     pub(crate) compile_secs: u64,
@@ -212,4 +218,16 @@ pub(crate) struct Cache {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_sandbox_can_be_named() {
+        let known: Vec<&str> =
+            sigil_sandbox::backends().iter().map(|backend| backend.name()).collect();
+        assert_eq!(known, SANDBOXES);
+    }
 }

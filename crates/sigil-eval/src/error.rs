@@ -128,9 +128,12 @@ impl EvalError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Toolchain { hint, .. } => Some((*hint).to_owned()),
-            Self::UnknownTask { .. } => Some("give the benchmark's file with --tasks".to_owned()),
+            Self::UnknownTask { .. } => Some(
+                "give with --tasks the benchmark that was asked; it names its tasks otherwise"
+                    .to_owned(),
+            ),
             Self::Dependencies { .. } => {
-                Some("build it with `sigil-eval deps build --deps FOLDER`".to_owned())
+                Some("build it with `sigil-eval deps build FOLDER`".to_owned())
             }
             Self::Cache { .. } => {
                 Some("give a folder that belongs to you, with mode 0700, or none".to_owned())

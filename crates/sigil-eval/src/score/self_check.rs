@@ -235,3 +235,23 @@ impl MutantTable {
         self.survivors.iter().filter(|survivor| survivor.known == class).count()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_committed_list_of_survivors_is_one() -> Result<(), EvalError> {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../docs/benchmarks/humaneval-x-survivors.jsonl"
+        );
+        let list = read_survivors(Path::new(path))?;
+        let names: BTreeSet<_> = list.iter().map(|one| (&one.task_id, &one.mutant)).collect();
+        assert_eq!(names.len(), list.len());
+        assert!(list.iter().all(|one| one.reason.ends_with('.')));
+        let weak = list.iter().filter(|one| one.class == SurvivorClass::WeakTest).count();
+        assert!(weak > 0 && weak < list.len());
+        Ok(())
+    }
+}

@@ -237,7 +237,9 @@ fn constants(text: &str, all: &[Token], open: usize, close: usize) -> Vec<Edit> 
                 let inner = &old[1..old.len() - 1];
                 edits.push(Edit { span: span.clone(), instead: "\"\"".into() });
                 let reversed: String = inner.chars().rev().collect();
-                edits.push(Edit { span, instead: format!("\"{reversed}\"") });
+                if reversed != inner {
+                    edits.push(Edit { span, instead: format!("\"{reversed}\"") });
+                }
             }
             TokenKind::Literal if old.starts_with(|c: char| c.is_ascii_digit()) => {
                 let digits: String = old.chars().take_while(char::is_ascii_digit).collect();
@@ -309,19 +311,35 @@ fn early_returns(_: &str, all: &[Token], open: usize, close: usize) -> Vec<Edit>
 mod tests {
     use super::*;
 
-    #[test]
-    fn each_kind_is_made() {
-        let task = Task {
+    fn task(prompt: &str, canonical_solution: &str) -> Task {
+        Task {
             id: "t".into(),
-            prompt: "fn f(v: &mut Vec<i32>) -> bool {".into(),
+            prompt: prompt.into(),
             entry_point: "f".into(),
-            canonical_solution: " let a = 1; v.push(a); for x in v.iter() { if *x <= 3 && a < 4 { return true; } } false }".into(),
+            canonical_solution: canonical_solution.into(),
             test: String::new(),
             edition: "2021".into(),
             stop_tokens: Vec::new(),
             externs: Default::default(),
             project: None,
-        };
+        }
+    }
+
+    #[test]
+    fn a_text_that_reads_the_same_backwards_is_not_turned() {
+        let made = mutants(&task("fn f() -> String {", " \"a\".to_string() + \"ab\" }"));
+        let turned = made.iter().filter(|mutant| mutant.kind == "constant");
+        let changes: Vec<&str> = turned.map(|mutant| mutant.change.as_str()).collect();
+        assert!(changes.contains(&"\"ab\" => \"ba\""), "{changes:?}");
+        assert!(!changes.contains(&"\"a\" => \"a\""), "{changes:?}");
+    }
+
+    #[test]
+    fn each_kind_is_made() {
+        let task = task(
+            "fn f(v: &mut Vec<i32>) -> bool {",
+            " let a = 1; v.push(a); for x in v.iter() { if *x <= 3 && a < 4 { return true; } } false }",
+        );
         let made: Vec<(&str, String)> =
             mutants(&task).into_iter().map(|mutant| (mutant.kind, mutant.change)).collect();
         let made: Vec<(&str, &str)> =

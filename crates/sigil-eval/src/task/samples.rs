@@ -1,7 +1,7 @@
 //! Samples: files of generated text, in every layout that generators of this kind write.
 //!
-//! `{prompt, gen}` (the predecessor), `{task_id, completion}` (OpenAI's), MultiPL-E's
-//! `{name, completions}`, and folders of `.rs` files. Next: `program.rs`.
+//! `{id, sample, prompt, text}` (sigil-generate), `{prompt, gen}` (the predecessor), `{task_id, completion}`
+//! (OpenAI's), MultiPL-E's `{name, completions}`, and folders of `.rs` files. Next: `program.rs`.
 
 use std::path::Path;
 
@@ -53,7 +53,9 @@ pub fn parse_samples(text: &str, path: &Path) -> Result<Vec<Sample>, EvalError> 
             }
         };
         let prompt = field("prompt").unwrap_or_default();
-        let named = field("task_id").or_else(|| field("name"));
+        // An `id` is a task's where `sample` counts its answers; elsewhere it may number rows.
+        let id = || row.contains_key("sample").then(|| field("id")).flatten();
+        let named = field("task_id").or_else(|| field("name")).or_else(id);
         let task_id = named.unwrap_or_else(|| prompt_name(&prompt));
         for text in texts {
             let index = samples.len();
@@ -137,6 +139,10 @@ mod tests {
         let texts: Vec<_> = samples.iter().map(|s| (s.index, s.text.as_str())).collect();
         assert_eq!(texts, [(0, "a"), (1, "b"), (2, "c"), (3, "d")]);
         assert!(samples[0].task_id.starts_with("prompt-"));
+        let own = "{\"id\":\"t/1\",\"sample\":0,\"prompt\":\"p\",\"text\":\"a\"}\n{\"id\":\"7\",\"prompt\":\"p\",\"gen\":\"a\"}";
+        let samples = parse_samples(own, Path::new("x")).expect("it is well formed");
+        assert_eq!(samples[0].task_id, "t/1");
+        assert!(samples[1].task_id.starts_with("prompt-"));
         let error = parse_samples("{}", Path::new("x")).expect_err("it has no text");
         assert_eq!(error.to_string(), "`x` line 1: no text `completion` or `gen`");
     }
