@@ -100,6 +100,7 @@ fn failures_are_sentences_with_their_codes() {
         ("check tasks.jsonl --allow-reduced", 10, ""),
         ("samples.jsonl --sandbox none", 2, "native, bubblewrap"),
         ("samples.jsonl --sandbox reduced", 8, "reduced"),
+        ("samples.jsonl --sandbox native --queue nats://127.0.0.1:1", 2, "workers of a queue"),
     ] {
         let output = run(folder, &arguments.split(' ').collect::<Vec<_>>());
         assert_eq!(output.status.code(), Some(code), "{arguments}: {}", err(&output));

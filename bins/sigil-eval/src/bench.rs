@@ -27,6 +27,10 @@ pub(crate) fn judges(arguments: &JudgeArguments, stop: &Stop) -> Result<Box<dyn 
     let Some(address) = &arguments.queue.queue else {
         return Ok(Box::new(InProcess { judge, workers: workers(arguments) }));
     };
+    if !arguments.sandbox.is_empty() {
+        let hint = "give --sandbox to `sigil-eval worker`, or leave out --queue".to_owned();
+        return Err(Failure::new(2, "the workers of a queue choose their sandbox", Some(hint)));
+    }
     let identity = identity(arguments, &judge)?;
     let carrier = Nats::connect(address, arguments, stop)?;
     Ok(Box::new(Remote::new(judge, identity, asked, carrier)))

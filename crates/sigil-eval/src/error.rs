@@ -128,10 +128,9 @@ impl EvalError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Toolchain { hint, .. } => Some((*hint).to_owned()),
-            Self::UnknownTask { .. } => Some(
-                "give with --tasks the benchmark that was asked; it names its tasks otherwise"
-                    .to_owned(),
-            ),
+            Self::UnknownTask { .. } => {
+                Some("give with --tasks the benchmark that these samples were made for".to_owned())
+            }
             Self::Dependencies { .. } => {
                 Some("build it with `sigil-eval deps build FOLDER`".to_owned())
             }

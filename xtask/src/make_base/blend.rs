@@ -4,16 +4,15 @@
 //! of zero-shot models, <https://arxiv.org/abs/2109.01903>. Less of the second phase, and less of what it
 //! made the base forget, without another training.
 
-use std::{collections::BTreeMap, path::Path};
+use std::path::Path;
 
 use half::bf16;
-use sigil_weights::{
-    WeightFiles,
-    tensor_files::{TensorToWrite, write_safetensors},
-};
+use sigil_weights::WeightFiles;
 
-/// What is copied beside the weights.
-const COPIED: [&str; 3] = ["config.json", "tokenizer.json", "tokenizer_config.json"];
+use super::export::model_file;
+
+/// What must be the same in both folders.
+const SHARED: [&str; 2] = ["config.json", "tokenizer.json"];
 
 /// Writes to `out` the weights `(1 - share) * base + share * tuned`, summed in f32 and rounded once to bf16, and
 /// the other files of `tuned`; returns the bytes of the weights.
@@ -31,13 +30,15 @@ pub(super) fn blend(base: &Path, tuned: &Path, share: f32, out: &Path) -> miette
     let read = |path: &Path| {
         std::fs::read(path).map_err(|error| miette::miette!("`{}`: {error}", path.display()))
     };
-    if COPIED[..2].iter().any(|name| read(&base.join(name)).ok() != read(&tuned.join(name)).ok()) {
-        return Err(miette::miette!(
-            help = "a second phase begins with the base and keeps its tokenizer",
-            "`{}` and `{}` differ in more than their weights",
-            base.display(),
-            tuned.display()
-        ));
+    for name in SHARED {
+        if read(&base.join(name))? != read(&tuned.join(name))? {
+            return Err(miette::miette!(
+                help = "a second phase keeps the shape and the tokenizer of its base",
+                "`{name}` in `{}` is not that in `{}`",
+                tuned.display(),
+                base.display()
+            ));
+        }
     }
     let (from, to) = (open(base)?, open(tuned)?);
     let mut tensors = vec![];
@@ -55,18 +56,12 @@ pub(super) fn blend(base: &Path, tuned: &Path, share: f32, out: &Path) -> miette
         }
         tensors.push((name.to_owned(), shape, mixed(&start, &end, share)));
     }
-    let tensors: Vec<TensorToWrite<'_>> = tensors
-        .iter()
-        .map(|(name, shape, values)| TensorToWrite::bf16(name.as_str(), shape, values))
-        .collect();
-    let metadata: BTreeMap<String, String> = [("format".to_owned(), "pt".to_owned())].into();
-    let model =
-        write_safetensors(&tensors, &metadata).map_err(|error| miette::miette!("{error}"))?;
+    let model = model_file(&tensors)?;
     std::fs::create_dir_all(out).map_err(|error| miette::miette!("{}: {error}", out.display()))?;
     let write = |name: &str, bytes: &[u8]| {
         sigil_run::atomic_write(out.join(name), bytes).map_err(|error| miette::miette!("{error}"))
     };
-    for name in COPIED {
+    for name in SHARED.into_iter().chain(["tokenizer_config.json"]) {
         write(name, &read(&tuned.join(name))?)?;
     }
     write("model.safetensors", &model)?;
@@ -98,7 +93,14 @@ mod tests {
         }
         assert_eq!(mixed(&[1.0, -2.0], &[3.0, 2.0], 0.25), [1.5, -1.0].map(bf16::from_f32));
         assert!(blend(base, tasks, f32::NAN, folder.path()).is_err());
-        assert!(blend(base, folder.path(), 0.5, folder.path()).is_err());
+        let other = folder.path().join("0");
+        std::fs::write(other.join("config.json"), "{}").map_err(|e| miette::miette!("{e}"))?;
+        for (tuned, says) in
+            [(other.as_path(), "`config.json` in"), (folder.path(), "No such file")]
+        {
+            let error = blend(base, tuned, 0.5, folder.path()).expect_err("another model, none");
+            assert!(error.to_string().contains(says), "{error}");
+        }
         Ok(())
     }
 }

@@ -31,15 +31,9 @@ pub(crate) fn export(work: &Path, out: &Path, first_phase: Option<&str>) -> miet
     for name in &names {
         let view = weights.get(name).map_err(|error| miette::miette!("{error}"))?;
         let values: Vec<bf16> = view.to_bf16().map_err(|error| miette::miette!("{error}"))?;
-        tensors.push((name, view.shape.to_vec(), values));
+        tensors.push((name.clone(), view.shape.to_vec(), values));
     }
-    let tensors: Vec<TensorToWrite<'_>> = tensors
-        .iter()
-        .map(|(name, shape, values)| TensorToWrite::bf16(name.as_str(), shape, values))
-        .collect();
-    let metadata: BTreeMap<String, String> = [("format".to_owned(), "pt".to_owned())].into();
-    let model =
-        write_safetensors(&tensors, &metadata).map_err(|error| miette::miette!("{error}"))?;
+    let model = model_file(&tensors)?;
     let read = |path: &Path| {
         std::fs::read(path).map_err(|error| miette::miette!("`{}`: {error}", path.display()))
     };
@@ -64,6 +58,22 @@ pub(crate) fn export(work: &Path, out: &Path, first_phase: Option<&str>) -> miet
         sigil_run::atomic_write(&path, &bytes).map_err(|error| miette::miette!("{error}"))?;
     }
     Ok(bytes)
+}
+
+/// A weight: its name, its shape, its numbers.
+pub(super) type Weight = (String, Vec<usize>, Vec<bf16>);
+
+/// The bytes of `model.safetensors`, marked as transformers asks.
+///
+/// # Errors
+/// A shape that does not fit its numbers.
+pub(super) fn model_file(weights: &[Weight]) -> miette::Result<Vec<u8>> {
+    let tensors: Vec<TensorToWrite<'_>> = weights
+        .iter()
+        .map(|(name, shape, values)| TensorToWrite::bf16(name.as_str(), shape, values))
+        .collect();
+    let metadata: BTreeMap<String, String> = [("format".to_owned(), "pt".to_owned())].into();
+    write_safetensors(&tensors, &metadata).map_err(|error| miette::miette!("{error}"))
 }
 
 fn card(step: u64, tokens: u64, loss: Option<f64>, first_phase: Option<&str>) -> String {
