@@ -1,15 +1,16 @@
 """Times the operations and the training step of `cargo xtask gpu run` in PyTorch on the same card.
 
-    pip install torch transformers peft bitsandbytes
+    pip install torch transformers peft bitsandbytes trl
     python bench_gpu.py --stage peers --device cuda --shape llama8b [--from N] [--only TEXT]
 
 `cargo xtask gpu run` starts it for the stages `peers` (operations and steps), `generate` (tokens a
-second) and `learn` (a curve from the weights and tokens that our side has written). It says a line of JSON before and after every case, as
-xtask/src/gpu/supervisor.rs reads them; a case that cannot run says why and the next one follows.
-Operations are torch's own (cuBLAS, SDPA); steps are transformers + PEFT over a frozen base with
-weights of the same shapes: 4 bits where bitsandbytes is installed (double quantization, bf16
-compute), else dense, which the name of the case says. Packed sequences, one document each, no
-dropout, LoRA r 16 on all linear layers, AdamW.
+second) and `learn` (a curve from the weights and tokens that our side has written). It says a line of
+JSON before and after every case, as xtask/src/gpu/supervisor.rs reads them; a case that cannot run says
+why and the next one follows. Operations are torch's own (cuBLAS, SDPA); steps are transformers + PEFT
+over a frozen base with weights of the same shapes, in TRL's trainer (its loss in chunks) and in a loop
+of their own: 4 bits where bitsandbytes is installed (double quantization, bf16 compute), else dense,
+which the name of the case says. Packed sequences, one document each, no dropout, LoRA r 16 on all linear
+layers, AdamW.
 """
 
 import argparse
@@ -143,7 +144,7 @@ def operations(cases, torch, device, dtype, shape, tokens, document):
     cases.run("head and loss with gradient", head)
 
 
-def steps(cases, torch, device, dtype, shape, shape_name, sequences, length, checkpointing):
+def steps(cases, torch, device, dtype, shape, shape_name, sequences, length, checkpointing, trl):
     layers, hidden, intermediate, heads, kv_heads, vocab, head_dim, family = shape
     import peft
     import transformers
@@ -155,7 +156,7 @@ def steps(cases, torch, device, dtype, shape, shape_name, sequences, length, che
     base = "NF4" if bitsandbytes else "dense base, no bitsandbytes"
     kind = "checkpointed" if checkpointing else "not checkpointed"
 
-    def body():
+    def base_model():
         transformers.utils.logging.disable_progress_bar()
         torch.manual_seed(42)
         name = "LlamaConfig" if family == "llama" else "Qwen2Config"
@@ -196,9 +197,32 @@ def steps(cases, torch, device, dtype, shape, shape_name, sequences, length, che
         with torch.device(device):
             model.model.rotary_emb = type(rotary)(config=config)
         model.tie_weights()
-        lora = peft.LoraConfig(
-            r=16, lora_alpha=32, lora_dropout=0.0, bias="none", target_modules="all-linear",
-            task_type="CAUSAL_LM")
+        return model
+
+    lora = peft.LoraConfig(
+        r=16, lora_alpha=32, lora_dropout=0.0, bias="none", target_modules="all-linear",
+        task_type="CAUSAL_LM")
+
+    def tokens():
+        ids = (torch.arange(sequences * length, device=device) * 7919 + 13) % vocab
+        return ids.view(sequences, length)
+
+    def report(seconds, losses, **besides):
+        reserved = torch.cuda.max_memory_reserved() if device == "cuda" else 0
+        rate = sequences * length / seconds
+        figures = {
+            "tokens_per_second": rate, "step_ms": seconds * 1e3, "used_bytes": reserved,
+            "losses": losses, "torch": torch.__version__, "peft": peft.__version__,
+            "transformers": transformers.__version__,
+            "bitsandbytes": getattr(bitsandbytes, "__version__", None),
+            "checkpointing": checkpointing, "tokens": sequences * length, **besides,
+        }
+        return (f"{rate:9.0f} tok/s  {seconds * 1e3:9.1f} ms  {reserved / 2**30:6.2f} GiB  "
+                f"loss {losses[0]:.4f} to {losses[-1]:.4f}"), figures
+
+    def loop():
+        """A loop as short as can be, so that nothing but the libraries' steps is in it."""
+        model = base_model()
         if checkpointing:
             model.gradient_checkpointing_enable({"use_reentrant": False})
             model.enable_input_require_grads()
@@ -206,9 +230,7 @@ def steps(cases, torch, device, dtype, shape, shape_name, sequences, length, che
         model.train()
         trained = [p for p in model.parameters() if p.requires_grad]
         optimizer = torch.optim.AdamW(trained, lr=1e-3, weight_decay=0.0, fused=device == "cuda")
-        ids = (torch.arange(sequences * length, device=device) * 7919 + 13) % vocab
-        ids = ids.view(sequences, length)
-        losses = []
+        ids, losses = tokens(), []
 
         def step():
             loss = model(input_ids=ids, labels=ids).loss
@@ -225,28 +247,62 @@ def steps(cases, torch, device, dtype, shape, shape_name, sequences, length, che
         begun = time.perf_counter()
         for _ in range(STEPS):
             step()
-        seconds = (time.perf_counter() - begun) / STEPS
-        reserved = torch.cuda.max_memory_reserved() if device == "cuda" else 0
-        rate = sequences * length / seconds
-        figures = {
-            "tokens_per_second": rate, "step_ms": seconds * 1e3, "used_bytes": reserved,
-            "losses": losses, "torch": torch.__version__, "peft": peft.__version__,
-            "transformers": transformers.__version__,
-            "bitsandbytes": getattr(bitsandbytes, "__version__", None),
-            "checkpointing": checkpointing, "tokens": sequences * length,
-        }
-        return (f"{rate:9.0f} tok/s  {seconds * 1e3:9.1f} ms  {reserved / 2**30:6.2f} GiB  "
-                f"loss {losses[0]:.4f} to {losses[-1]:.4f}"), figures
+        return report((time.perf_counter() - begun) / STEPS, losses)
+
+    def trainer():
+        """TRL's trainer with its own loss in chunks, which is what its users run."""
+        import tempfile
+
+        import datasets
+        import tokenizers
+        from trl import SFTConfig, SFTTrainer
+        import trl as library
+
+        words = tokenizers.Tokenizer(tokenizers.models.WordLevel({"<pad>": 0, "<eos>": 1}, "<pad>"))
+        words = transformers.PreTrainedTokenizerFast(
+            tokenizer_object=words, pad_token="<pad>", eos_token="<eos>")
+        rows = tokens().tolist() * (WARMUP + STEPS)
+        ends, losses = [], []
+
+        class Clock(transformers.TrainerCallback):
+            def on_step_end(self, *_, **__):
+                if device == "cuda":
+                    torch.cuda.synchronize()
+                ends.append(time.perf_counter())
+
+            def on_log(self, arguments, state, control, logs=None, **__):
+                losses.extend([logs["loss"]] if "loss" in (logs or {}) else [])
+
+        if device == "cuda":
+            torch.cuda.reset_peak_memory_stats()
+        with tempfile.TemporaryDirectory() as folder:
+            arguments = SFTConfig(
+                output_dir=folder, max_steps=WARMUP + STEPS, per_device_train_batch_size=sequences,
+                max_length=length, packing=False, learning_rate=1e-3, weight_decay=0.0,
+                lr_scheduler_type="constant", max_grad_norm=1.0, logging_steps=1, report_to="none",
+                save_strategy="no", bf16=device == "cuda", use_cpu=device != "cuda",
+                optim="adamw_torch_fused" if device == "cuda" else "adamw_torch",
+                gradient_checkpointing=checkpointing, disable_tqdm=True,
+                gradient_checkpointing_kwargs={"use_reentrant": False} if checkpointing else None)
+            work = SFTTrainer(
+                model=base_model(), args=arguments, peft_config=lora, processing_class=words,
+                train_dataset=datasets.Dataset.from_dict({"input_ids": rows}), callbacks=[Clock()])
+            # Standard output is for the protocol.
+            work.remove_callback(transformers.PrinterCallback)
+            work.train()
+        seconds = (ends[-1] - ends[WARMUP - 1]) / STEPS
+        return report(seconds, losses, trl=library.__version__)
 
     def cleaned():
         try:
-            return body()
+            return trainer() if trl else loop()
         finally:
             gc.collect()
             if device == "cuda":
                 torch.cuda.empty_cache()
 
-    cases.run(f"{sequences} sequences of {length}, {kind}, {base}", cleaned)
+    by = ", TRL" if trl else ""
+    cases.run(f"{sequences} sequences of {length}, {kind}, {base}{by}", cleaned)
 
 
 def drawn_model(torch, transformers, device, dtype, shape, shape_name, positions):
@@ -400,9 +456,10 @@ def main():
     if arguments.stage == "learn":
         return learning(cases, torch, arguments.device, dtype, arguments.out)
     operations(cases, torch, arguments.device, dtype, shape, 128 if toy else 16384, length)
-    for sequences, checkpointing in ((4, True), (4, False), (1, True)):
+    for sequences, checkpointing, trl in (
+            (4, True, True), (4, True, False), (4, False, True), (4, False, False), (1, True, False)):
         steps(cases, torch, arguments.device, dtype, shape, arguments.shape, sequences, length,
-              checkpointing)
+              checkpointing, trl)
 
 
 if __name__ == "__main__":

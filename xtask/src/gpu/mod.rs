@@ -13,6 +13,7 @@ mod generation;
 mod learning;
 mod model;
 mod pack;
+mod packages;
 mod stages;
 mod supervisor;
 mod table;

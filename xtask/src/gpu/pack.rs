@@ -1,5 +1,5 @@
-//! The verb `gpu pack`: this program, the peers' script, the parity fixtures and tokens of real Rust code
-//! in one folder that fits the 64 MiB that may be carried.
+//! The verb `gpu pack`: this program, the peers' script, the parity fixtures, tokens of real Rust code and
+//! Python packages in one folder that fits the 64 MiB that may be carried.
 
 #![expect(clippy::print_stdout, reason = "a chore answers on the terminal")]
 
@@ -9,12 +9,14 @@ use std::path::{Path, PathBuf};
 use flate2::{Compression, write::GzEncoder};
 use miette::{Context, IntoDiagnostic};
 
-use super::{code, fixtures};
+use super::{code, fixtures, packages};
 
 /// The peers' script.
 const PEER: &str = "tests/peers/bench_gpu.py";
 /// Tokens that are carried: what the stage `learn` reads, and no more.
 pub(crate) const MOST_TOKENS: usize = 9_900_000;
+/// Folder of Python packages beside the script.
+pub(crate) const PACKAGES: &str = "python";
 /// What may be carried.
 const MOST_BYTES: u64 = 64 << 20;
 
@@ -27,6 +29,15 @@ pub(crate) struct PackArguments {
     /// Rust code to learn from; the sources of cargo's registry if not given
     #[arg(long, value_name = "FOLDER")]
     code: Option<PathBuf>,
+    /// A Python package that the other machine lacks, without what it depends on; may be given again
+    #[arg(long, value_name = "NAME")]
+    pub(super) package: Vec<String>,
+    /// The Python whose pip fetches them: of the version that runs there
+    #[arg(long, value_name = "PATH", default_value = "python3")]
+    pub(super) python: PathBuf,
+    /// Of the libraries that a package has for several accelerators, the one that is kept
+    #[arg(long, value_name = "NAME", default_value = "cuda130")]
+    pub(super) keep: String,
 }
 
 /// Compresses this program (release builds are stripped) and copies what it needs beside it.
@@ -55,6 +66,9 @@ pub(crate) fn pack(arguments: &PackArguments) -> miette::Result<()> {
     let tokenizer = root.join("configs/sigil-base/tokenizer.json");
     let tokens = code::gather(&folder, &tokenizer, MOST_TOKENS)?;
     sizes.push((code::PACKED, code::write(&tokens, &out.join(code::PACKED))?));
+    if !arguments.package.is_empty() {
+        sizes.push((PACKAGES, packages::install(arguments, &out.join(PACKAGES))?));
+    }
     let total: u64 = sizes.iter().map(|(_, bytes)| bytes).sum();
     let mebibytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     for (name, bytes) in sizes {
@@ -63,7 +77,7 @@ pub(crate) fn pack(arguments: &PackArguments) -> miette::Result<()> {
     println!("{:>6.1} MiB in {}, {} tokens of code", mebibytes(total), out.display(), tokens.len());
     if total > MOST_BYTES {
         miette::bail!(
-            help = "leave something out by hand",
+            help = "carry fewer packages, or leave something out by hand",
             "{:.1} MiB, and {:.0} may be carried",
             mebibytes(total),
             mebibytes(MOST_BYTES)

@@ -11,7 +11,10 @@ use std::time::{Duration, Instant};
 use miette::{Context, IntoDiagnostic, miette};
 use serde::{Deserialize, Serialize};
 
-use super::command::{RunArguments, Side, Stage};
+use super::{
+    command::{RunArguments, Side, Stage},
+    pack::PACKAGES,
+};
 
 /// The peers' side.
 const PEER: &str = "bench_gpu.py";
@@ -118,6 +121,12 @@ fn command(
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/peers").join(PEER);
         let script = if packed.is_file() { packed } else { source };
         let mut command = Command::new(&arguments.python);
+        let carried = script.with_file_name(PACKAGES);
+        if carried.is_dir() {
+            let own = std::env::var_os("PYTHONPATH").unwrap_or_default();
+            let all = std::iter::once(carried).chain(std::env::split_paths(&own));
+            command.env("PYTHONPATH", std::env::join_paths(all).into_diagnostic()?);
+        }
         command.arg(script).args(["--stage", stage.name()]).args(common);
         command.args(["--from", &from, "--only", &arguments.only]).arg("--out").arg(&arguments.out);
         return Ok(command);
