@@ -11,6 +11,7 @@ mod inputs;
 mod kills;
 mod phases;
 mod program;
+mod ranks;
 #[path = "../reference/mod.rs"]
 mod reference;
 mod runs;

@@ -48,6 +48,9 @@ pub(crate) struct Arguments {
     /// Print results on stdout as JSON
     #[arg(long)]
     pub(crate) json: bool,
+    /// Share the steps of the process that this one's pipes lead to; it starts this one itself
+    #[arg(long, hide = true, exclusive = true, value_name = "RANK/RANKS")]
+    pub(crate) follow: Option<String>,
 }
 
 /// What to do instead of training.

@@ -2,7 +2,10 @@
 
 use sigil_config::{ComputeDtype, Device, Settings, TrainingMode};
 use sigil_kernels::{
-    CudaDevice, DType, Gpu, cuda::fix_products, device::probe_cuda, trial::self_check,
+    CudaDevice, DType, Gpu,
+    cuda::fix_products,
+    device::{CudaDevice as ProbedDevice, probe_cuda},
+    trial::self_check,
 };
 
 use sigil_places::Places;
@@ -13,39 +16,65 @@ use crate::{exit::Failure, talk::Talk};
 /// A device and the bytes that can be had there, if that is known.
 type Choice = (Place, Option<u64>);
 
-/// Chooses by the settings, and says how much memory can be had there; `auto` falls back to the CPU.
+/// Chooses by the settings the device of the first process, and says how much memory each process can
+/// have; `auto` falls back to the CPU.
 pub(crate) fn choose(settings: &Settings, places: &Places) -> Result<Choice, Failure> {
     let cuda_path = places.cuda_path.as_deref();
+    let processes = settings.run.processes.max(1);
+    let cpu = || Ok((Place::Cpu, available_bytes().map(|bytes| bytes / processes as u64)));
     match settings.run.device {
-        Device::Cpu => Ok((Place::Cpu, available_bytes())),
-        Device::Auto => {
-            match probe_cuda(cuda_path).ok().and_then(|devices| devices.into_iter().next()) {
-                Some(first) => cuda(settings, 0, first.memory_free_bytes),
-                None => Ok((Place::Cpu, available_bytes())),
-            }
-        }
+        Device::Cpu => cpu(),
+        Device::Auto => match probe_cuda(cuda_path) {
+            Ok(devices) if !devices.is_empty() => cuda(settings, "auto", 0, &devices),
+            _ => cpu(),
+        },
         Device::Cuda(index) => {
+            let name = format!("cuda:{index}");
             let devices = probe_cuda(cuda_path).map_err(|error| {
-                let message = format!("`run.device = \"cuda:{index}\"`: {error}");
+                let message = format!("`run.device = \"{name}\"`: {error}");
                 Failure::new(8, message, Some(error.hint().to_owned()))
             })?;
-            if let Some(device) = devices.get(index) {
-                return cuda(settings, index, device.memory_free_bytes);
-            }
-            let count = devices.len();
-            let message = format!("`run.device = \"cuda:{index}\"`: there are {count} devices");
-            Err(Failure::new(8, message, Some("use `auto` or `cuda:0`".to_owned())))
+            cuda(settings, &name, index, &devices)
         }
     }
 }
 
-fn cuda(settings: &Settings, index: usize, memory_free_bytes: u64) -> Result<Choice, Failure> {
+/// Devices from `index` on, one a process.
+fn cuda(
+    settings: &Settings,
+    name: &str,
+    index: usize,
+    devices: &[ProbedDevice],
+) -> Result<Choice, Failure> {
+    let (processes, count) = (settings.run.processes.max(1), devices.len());
+    let Some(own) = devices.get(index..index + processes) else {
+        let (message, hint) = match processes {
+            1 => (
+                format!("`run.device = \"{name}\"`: there are {count} devices"),
+                "use `auto` or `cuda:0`",
+            ),
+            _ => (
+                format!(
+                    "`run.processes = {processes}` with `run.device = \"{name}\"`: every process has \
+                     a device of its own, from number {index} on, and there are {count}"
+                ),
+                "lower `run.processes`",
+            ),
+        };
+        return Err(Failure::new(8, message, Some(hint.to_owned())));
+    };
+    let free = own.iter().map(|device| device.memory_free_bytes).min();
+    Ok((place(settings, Some(index))?, free))
+}
+
+/// A process's place: a CUDA device, or the CPU.
+pub(crate) fn place(settings: &Settings, cuda_device: Option<usize>) -> Result<Place, Failure> {
+    let Some(index) = cuda_device else { return Ok(Place::Cpu) };
     if settings.run.deterministic {
         can_repeat(settings)?;
         fix_products(true);
     }
-    let compute = compute_dtype(settings);
-    Ok((Place::Cuda { index, compute }, Some(memory_free_bytes)))
+    Ok(Place::Cuda { index, compute: compute_dtype(settings) })
 }
 
 /// Compares the kernels in CUDA C++ with the plain version on this card, leaves out those that disagree
@@ -94,10 +123,28 @@ mod tests {
     #[test]
     fn an_adapter_can_be_trained_to_equal_bits_on_cuda_and_a_whole_model_cannot() {
         for mode in [TrainingMode::Qlora, TrainingMode::Lora] {
-            let chosen = cuda(&settings(mode), 0, 1);
-            assert!(matches!(chosen, Ok((Place::Cuda { index: 0, .. }, Some(1)))));
+            let chosen = place(&settings(mode), Some(0));
+            assert!(matches!(chosen, Ok(Place::Cuda { index: 0, .. })));
             assert!(sigil_kernels::cuda::products_are_fixed());
         }
-        assert!(cuda(&settings(TrainingMode::Full), 0, 1).is_err());
+        assert!(place(&settings(TrainingMode::Full), Some(0)).is_err());
+    }
+
+    #[test]
+    fn every_process_has_a_device_and_the_smallest_memory_counts() {
+        let device = |memory_free_bytes| ProbedDevice {
+            name: "a card".to_owned(),
+            memory_total_bytes: 100,
+            memory_free_bytes,
+            compute_capability: (9, 0),
+            driver_version: (13, 0),
+        };
+        let devices = [device(10), device(30), device(20)];
+        let mut settings = settings(TrainingMode::Qlora);
+        settings.run.processes = 2;
+        let chosen = cuda(&settings, "cuda:1", 1, &devices);
+        assert!(matches!(chosen, Ok((Place::Cuda { index: 1, .. }, Some(20)))));
+        let Err(refused) = cuda(&settings, "cuda:2", 2, &devices) else { panic!("one is missing") };
+        assert!(refused.message().contains("from number 2 on, and there are 3"));
     }
 }

@@ -36,6 +36,16 @@ impl Failure {
         Self { code, message: message.to_string(), hint }
     }
 
+    /// What went wrong.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The same with another code, where there is one.
+    pub(crate) fn with_code(self, code: Option<u8>) -> Self {
+        Self { code: code.unwrap_or(self.code), ..self }
+    }
+
     /// Tells it on stderr and gives the exit code.
     pub(crate) fn report(self) -> ExitCode {
         // Settings tell each problem with its own headline.

@@ -13,6 +13,8 @@ mod device;
 mod doctor;
 mod ending;
 mod exit;
+mod follow;
+mod followers;
 mod live;
 mod model_files;
 mod panics;
@@ -38,6 +40,7 @@ fn main() -> std::process::ExitCode {
 fn run(arguments: &cli::Arguments) -> std::process::ExitCode {
     let result = match &arguments.verb {
         Some(cli::Verb::Doctor { json }) => return doctor::run(*json),
+        None if arguments.follow.is_some() => follow::run(),
         None if arguments.print_config => settings::print(arguments),
         None if arguments.plan => plan::run(arguments),
         None => train::run(arguments),

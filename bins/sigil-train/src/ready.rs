@@ -138,7 +138,8 @@ pub(crate) fn ready(
     Ok(Ready { session, stream, evaluation, steps, data_facts, ledger })
 }
 
-fn model<E: Into<ModelError>>(error: E) -> Failure {
+/// A failure of model files.
+pub(crate) fn model<E: Into<ModelError>>(error: E) -> Failure {
     TrainError::from(error.into()).into()
 }
 

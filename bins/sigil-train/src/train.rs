@@ -4,13 +4,15 @@
 
 use std::{path::Path, process::ExitCode};
 
-use sigil_config::{Loaded, Settings};
+use sigil_config::{Loaded, RunSettings, Settings};
+use sigil_model::CheckpointPolicy;
 use sigil_places::{Places, command_line};
 use sigil_qlora::{
     Outcome, Stop, TrainError,
     assemble::{adapter_config, train_plan},
     card::CardFacts,
     checkpoint::Trained,
+    ranks::Loading,
     session::Place,
 };
 use sigil_run::{RunFolder, RunIdentity};
@@ -19,11 +21,12 @@ use crate::{
     cli::Arguments,
     device, ending,
     exit::Failure,
+    followers::Followers,
     live::{Live, Planned},
     model_files,
     progress::Progress,
     publish::{Publisher, Uploads, write_page},
-    ready::{self, Ready},
+    ready::{self, Known, Ready},
     settings,
     talk::Talk,
     watcher::Watcher,
@@ -35,12 +38,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let loaded = settings::load(arguments, &places)?;
     let talk = Talk::default();
     loaded.notes.iter().for_each(|note| talk.note(note));
-    if let Some(threads) = loaded.settings.run.threads {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build_global()
-            .map_err(|error| Failure::new(1, error, None))?;
-    }
     let stop = Stop::default();
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         // A second signal ends the program at once, should the step take too long.
@@ -49,6 +46,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             .map_err(|error| Failure::new(1, error, None))?;
     }
     let (place, memory_bytes) = device::choose(&loaded.settings, &places)?;
+    let threads = threads_each(&loaded.settings, place);
+    use_threads(threads)?;
     let uploads = match &arguments.hub_repo {
         Some(repo) => Some(Uploads::start(repo, arguments.hub_private, &loaded.settings.hub)?),
         None => None,
@@ -87,9 +86,13 @@ fn train(
         let path = log_file.as_deref().unwrap_or(Path::new("")).display();
         Failure::new(1, format!("cannot write `{path}` (`run.log_file`): {error}"), None)
     });
-    let made = made.and_then(|()| ready::ready(loaded, places, talk, &known, opened, place));
-    let ready = match made {
-        Ok(ready) => ready,
+    // They load while this process reads the rows.
+    let made = made.and_then(|()| Followers::start(&loadings(settings, &known, place)));
+    let made = made.and_then(|followers| {
+        Ok((followers, ready::ready(loaded, places, talk, &known, opened, place)?))
+    });
+    let ((followers, channels), ready) = match made {
+        Ok(made) => made,
         Err(failure) => {
             // What went wrong is the message; an empty folder that stays does no harm.
             drop(run.abandon());
@@ -121,14 +124,57 @@ fn train(
     run_notes.iter().for_each(|note| talk.note(note));
     run.write_file("config.toml", settings.to_toml().as_bytes()).map_err(TrainError::from)?;
     let resume = arguments.resume;
-    let mut run_loop = session.into_loop(stream, evaluation, run, plan, resume, &mut progress)?;
+    // A process that failed tells why itself, and its code is the run's.
+    let code = |error: TrainError| match &error {
+        TrainError::Ranks(_) => Failure::from(error).with_code(followers.failure_code()),
+        _ => error.into(),
+    };
+    let mut run_loop = session
+        .into_loop(channels, stream, evaluation, run, plan, resume, &mut progress)
+        .map_err(code)?;
     // The run is taken by now, so that the watcher sees it live.
     let watcher = match &arguments.watch_eval {
         Some(tasks) => Some(Watcher::start(&settings.run.output_dir, tasks.as_deref(), talk)?),
         None => None,
     };
-    let outcome = run_loop.train(stop, &mut progress)?;
+    let outcome = run_loop.train(stop, &mut progress).map_err(code)?;
+    // It holds the channels that tell the other processes to end.
+    drop(run_loop);
+    drop(followers);
     Ok((outcome, watcher, progress.finish()))
+}
+
+/// What each of the other processes is to load.
+fn loadings(settings: &Settings, known: &Known, place: Place) -> Vec<Loading> {
+    let policy = known.policies.0.first().copied().unwrap_or(CheckpointPolicy::Inputs);
+    (1..settings.run.processes)
+        .map(|rank| Loading {
+            settings: settings.to_toml(),
+            folder: known.folder.clone(),
+            cuda_device: place.cuda_device().map(|first| first + rank),
+            policy: policy.name().to_owned(),
+            threads: threads_each(settings, place),
+        })
+        .collect()
+}
+
+/// Threads of each process: on the CPU they share the cores.
+fn threads_each(settings: &Settings, place: Place) -> Option<usize> {
+    let RunSettings { threads, processes, .. } = settings.run;
+    if processes < 2 || place != Place::Cpu {
+        return threads;
+    }
+    let all = threads.or_else(|| std::thread::available_parallelism().ok().map(usize::from));
+    all.map(|all| (all / processes).max(1))
+}
+
+/// Sets the threads of this process's work on the CPU.
+pub(crate) fn use_threads(threads: Option<usize>) -> Result<(), Failure> {
+    let Some(threads) = threads else { return Ok(()) };
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .map_err(|error| Failure::new(1, error, None))
 }
 
 /// The screen of `--tui`; without a terminal the run is told in lines.

@@ -72,4 +72,13 @@ impl Settings {
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("settings hold only values that TOML can express")
     }
+
+    /// Reads what [`Settings::to_toml`] wrote, as another process of the same run does; a user's file has
+    /// layers, places and rules, and is read by [`crate::Layers`].
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn from_toml(text: &str) -> Result<Self, String> {
+        toml::from_str(text).map_err(|error| error.to_string())
+    }
 }

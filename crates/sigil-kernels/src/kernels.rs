@@ -7,7 +7,9 @@
 use burn::tensor::{DType, backend::Backend};
 
 use crate::{
-    FrozenMatrix, IntVector, Matrix, QuantizedTensor, RotaryTable, SequenceLayout, Vector, plain,
+    FrozenMatrix, IntVector, Matrix, QuantizedTensor, RotaryTable, SequenceLayout, Vector,
+    cuda::{CollectiveError, DeviceGroup},
+    plain,
 };
 
 /// Which operands of a matrix product are transposed.
@@ -336,6 +338,18 @@ pub trait Kernels: Backend {
         step: AdamW,
     ) -> (Matrix<Self>, Matrix<Self>, Matrix<Self>) {
         plain::adamw(parameter, gradient, first, second, step)
+    }
+
+    /// Replaces f32 tensors by their sums over all processes of a group, on the devices.
+    ///
+    /// # Errors
+    /// The backend has no such sums, or they fail.
+    fn sum_over(
+        group: &DeviceGroup,
+        tensors: Vec<Matrix<Self>>,
+    ) -> Result<Vec<Matrix<Self>>, CollectiveError> {
+        let _ = (group, tensors);
+        Err(CollectiveError("this backend sums in host memory".to_owned()))
     }
 }
 

@@ -138,6 +138,17 @@ pub fn check_memory(
     })
 }
 
+/// AdamW's constants.
+pub fn adamw(settings: &Settings) -> AdamWSettings {
+    let train = &settings.train;
+    AdamWSettings {
+        beta1: train.adam_beta1,
+        beta2: train.adam_beta2,
+        epsilon: train.adam_epsilon,
+        weight_decay: train.weight_decay,
+    }
+}
+
 /// Everything the loop is told, without files and card.
 pub fn train_plan(
     settings: &Settings,
@@ -156,12 +167,7 @@ pub fn train_plan(
             min_ratio: train.min_lr_ratio,
             power: train.polynomial_power,
         },
-        adamw: AdamWSettings {
-            beta1: train.adam_beta1,
-            beta2: train.adam_beta2,
-            epsilon: train.adam_epsilon,
-            weight_decay: train.weight_decay,
-        },
+        adamw: adamw(settings),
         max_grad_norm: train.max_grad_norm,
         neftune_alpha: train.neftune_noise_alpha,
         seed: settings.run.seed,

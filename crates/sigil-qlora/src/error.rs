@@ -4,7 +4,7 @@ use sigil_data::{DocumentError, StreamError, TokenizerError, recipe::RecipeError
 use sigil_model::ModelError;
 use sigil_run::RunError;
 
-use crate::memory_plan::MemoryPlan;
+use crate::{memory_plan::MemoryPlan, ranks::RanksError};
 
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +53,9 @@ pub enum TrainError {
         /// Bytes needed with one sequence in a micro-batch and the frugalest policy.
         least: u64,
     },
+    /// The processes that share a step cannot go on together.
+    #[error(transparent)]
+    Ranks(#[from] RanksError),
     /// A loss or gradient that is no finite number.
     #[error(
         "step {step}: the {what} is not a finite number; nothing was changed by this step. \
@@ -162,6 +165,7 @@ impl TrainError {
                     ""
                 }
             )),
+            Self::Ranks(error) => Some(error.hint().to_owned()),
             Self::NonFinite { .. } => Some(
                 "look at those rows, lower `train.learning_rate`, or set \
                  `train.on_non_finite = \"skip\"`"

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use sigil_data::{DocumentSet, EvaluationPass};
+use sigil_data::{Batch, DocumentSet, EvaluationPass};
 use sigil_kernels::Kernels;
 use sigil_model::{Decoder, Parameters};
 
-use crate::step::upload;
+use crate::ranks::{RanksError, Team};
 
 /// Tokens in one evaluation batch.
 const BATCH_TOKENS: usize = 2048;
@@ -56,6 +56,17 @@ pub struct Comparison {
 }
 
 impl Evaluation {
+    /// Counts the losses at the positions of a batch.
+    fn add(&mut self, batch: &Batch, nll: &[f32]) {
+        for (bounds, row) in batch.document_starts.windows(2).zip(&batch.rows) {
+            let range = bounds[0] as usize..bounds[1] as usize;
+            let sum: f64 = nll[range.clone()].iter().map(|&x| f64::from(x)).sum();
+            let targets = batch.targets[range].iter().filter(|&&target| target >= 0).count();
+            let name = row.origin.to_string();
+            self.files.entry(name).or_default().add(sum, targets as u64);
+        }
+    }
+
     /// Mean negative log-likelihood per target over all files, in nats.
     pub fn loss(&self) -> f64 {
         let sum: f64 = self.files.values().map(FileLoss::sum).sum();
@@ -95,30 +106,33 @@ impl Evaluation {
     }
 }
 
-/// Runs every held-out document once; `stop` is asked between batches.
+/// Runs every held-out document once, a batch a process of the team at a time; `stop` is asked between.
 ///
 /// Returns none if it was told to stop.
+///
+/// # Errors
+/// The processes cannot go on together.
 pub fn evaluate<B: Kernels>(
     decoder: &Decoder<B>,
     parameters: &Parameters<B>,
+    team: &mut Team,
     documents: &DocumentSet,
     stop: &dyn Fn() -> bool,
-) -> Option<Evaluation> {
+) -> Result<Option<Evaluation>, RanksError> {
     let mut evaluation = Evaluation::default();
-    for batch in EvaluationPass::new(documents, BATCH_TOKENS) {
+    let mut pass = EvaluationPass::new(documents, BATCH_TOKENS);
+    loop {
         if stop() {
-            return None;
+            return Ok(None);
         }
-        let nll = decoder.evaluate(&upload(&batch, &decoder.device), parameters);
-        for (bounds, row) in batch.document_starts.windows(2).zip(&batch.rows) {
-            let range = bounds[0] as usize..bounds[1] as usize;
-            let sum: f64 = nll[range.clone()].iter().map(|&x| f64::from(x)).sum();
-            let targets = batch.targets[range].iter().filter(|&&target| target >= 0).count();
-            let name = row.origin.to_string();
-            evaluation.files.entry(name).or_default().add(sum, targets as u64);
+        let batches: Vec<Batch> = pass.by_ref().take(team.ranks()).collect();
+        if batches.is_empty() {
+            return Ok(Some(evaluation));
+        }
+        for (batch, nll) in batches.iter().zip(team.score(decoder, parameters, &batches)?) {
+            evaluation.add(batch, &nll);
         }
     }
-    Some(evaluation)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@
 //! | [`step_work`], [`cpu_rate`] | how much arithmetic a step is, and how fast this machine is |
 //! | [`plan`] | what the loop is told and answers |
 //! | [`trainer`] | the loop |
+//! | [`ranks`] | several processes that share each step |
 //! | [`session`] | model and loop on a device chosen at run time |
 //!
 //! It renames no file itself (`sigil-run` does), prints nothing and reads no environment: what a
@@ -30,6 +31,7 @@ pub mod memory;
 pub mod memory_plan;
 pub mod optimizer;
 pub mod plan;
+pub mod ranks;
 pub mod reporter;
 pub mod schedule;
 pub mod session;

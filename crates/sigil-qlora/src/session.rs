@@ -10,12 +10,17 @@ use sigil_kernels::{Cpu, CudaDevice, DType, Gpu, Kernels};
 use sigil_model::{
     Decoder, LoadOptions, ModelError, Parameters,
     adapter::{base_parameter_count, set_adapter},
+    decoder::LayerPolicies,
     load::{Source, load},
 };
 use sigil_run::RunFolder;
 use sigil_weights::{Adapter, DecoderConfig};
 
-use crate::{Outcome, Reporter, Stop, TrainError, TrainPlan, Trainer};
+use crate::{
+    Outcome, Reporter, Stop, TrainError, TrainPlan, Trainer,
+    optimizer::AdamWSettings,
+    ranks::{Channel, RanksError, Team, follow},
+};
 
 /// What a run computes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,10 +44,21 @@ impl Place {
             Self::Cuda { compute, .. } => compute,
         }
     }
+
+    /// The CUDA device, if it is one.
+    pub fn cuda_device(self) -> Option<usize> {
+        match self {
+            Self::Cpu => None,
+            Self::Cuda { index, .. } => Some(index),
+        }
+    }
 }
 
 /// A model in memory, and what of it is trained.
-pub struct Session(OnDevice);
+pub struct Session {
+    model: OnDevice,
+    place: Place,
+}
 
 enum OnDevice {
     Cpu(Box<Model<Cpu>>),
@@ -80,7 +96,7 @@ impl Session {
         options: &LoadOptions,
         start: Option<&Adapter>,
     ) -> Result<Self, ModelError> {
-        Ok(Self(match place {
+        let model = match place {
             Place::Cpu => {
                 OnDevice::Cpu(Model::load(config, source, options, start, &Default::default())?)
             }
@@ -88,12 +104,13 @@ impl Session {
                 let device = CudaDevice::new(index);
                 OnDevice::Cuda(Model::load(config, source, options, start, &device)?)
             }
-        }))
+        };
+        Ok(Self { model, place })
     }
 
     /// Numbers that are trained, and numbers of the base.
     pub fn parameter_counts(&self) -> (usize, usize) {
-        match &self.0 {
+        match &self.model {
             OnDevice::Cpu(model) => model.parameter_counts(),
             OnDevice::Cuda(model) => model.parameter_counts(),
         }
@@ -101,18 +118,20 @@ impl Session {
 
     /// The backend's own name, for a model card.
     pub fn backend_name(&self) -> String {
-        match &self.0 {
+        match &self.model {
             OnDevice::Cpu(model) => Cpu::name(&model.decoder.device),
             OnDevice::Cuda(model) => Gpu::name(&model.decoder.device),
         }
     }
 
-    /// Puts the run together; see [`Trainer::new`].
+    /// Puts the run together; see [`Trainer::new`]. Processes behind `followers`, which have been told
+    /// what to load, share every step.
     ///
     /// # Errors
-    /// The same.
+    /// The same, and those of [`Trainer::share`].
     pub fn into_loop(
         self,
+        followers: Vec<Channel>,
         stream: BatchStream,
         evaluation: Option<DocumentSet>,
         run: RunFolder,
@@ -120,14 +139,38 @@ impl Session {
         resume: bool,
         reporter: &mut dyn Reporter,
     ) -> Result<Loop, TrainError> {
-        Ok(Loop(match self.0 {
+        let team = Team::new(followers, self.place.cuda_device());
+        Ok(Loop(match self.model {
             OnDevice::Cpu(model) => {
-                model.into_loop(stream, evaluation, run, plan, resume, reporter)?
+                model.into_loop(team, stream, evaluation, run, plan, resume, reporter)?
             }
             OnDevice::Cuda(model) => {
-                model.into_loop(stream, evaluation, run, plan, resume, reporter)?
+                model.into_loop(team, stream, evaluation, run, plan, resume, reporter)?
             }
         }))
+    }
+
+    /// Serves the first process of a run behind `channel` until that ends; see [`follow`].
+    ///
+    /// # Errors
+    /// The same.
+    pub fn follow(
+        self,
+        channel: Channel,
+        adamw: AdamWSettings,
+        policies: &LayerPolicies,
+    ) -> Result<(), RanksError> {
+        let device = self.place.cuda_device();
+        match self.model {
+            OnDevice::Cpu(model) => {
+                let Model { decoder, parameters } = *model;
+                follow(&decoder, parameters, adamw, policies, channel, device)
+            }
+            OnDevice::Cuda(model) => {
+                let Model { decoder, parameters } = *model;
+                follow(&decoder, parameters, adamw, policies, channel, device)
+            }
+        }
     }
 }
 
@@ -166,6 +209,7 @@ impl<B: Kernels> Model<B> {
 
     fn into_loop(
         self,
+        team: Team,
         stream: BatchStream,
         evaluation: Option<DocumentSet>,
         run: RunFolder,
@@ -177,8 +221,9 @@ impl<B: Kernels> Model<B> {
         B: 'static,
     {
         let Self { decoder, parameters } = self;
-        Ok(Box::new(Trainer::new(
-            decoder, parameters, stream, evaluation, run, plan, resume, reporter,
-        )?))
+        let mut trainer =
+            Trainer::new(decoder, parameters, stream, evaluation, run, plan, resume, reporter)?;
+        trainer.share(team, reporter)?;
+        Ok(Box::new(trainer))
     }
 }

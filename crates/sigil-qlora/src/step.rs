@@ -1,5 +1,5 @@
-//! One optimizer step: gradients over the micro-batches, the global norm, the non-finite guard,
-//! clipping, AdamW.
+//! One optimizer step: gradients over the micro-batches (shared with other processes where there are
+//! some), the global norm, the non-finite guard, clipping, AdamW.
 //!
 //! The loss is the mean over all targets of the accumulated batch, not the mean of micro-batch
 //! means. No loop and no file here.
@@ -8,7 +8,10 @@ use sigil_data::Batch;
 use sigil_kernels::{Kernels, Matrix, random};
 use sigil_model::{Decoder, Parameters, Pass, TokenBatch, decoder::LayerPolicies};
 
-use crate::optimizer::Optimizer;
+use crate::{
+    optimizer::Optimizer,
+    ranks::{MicroLoss, RanksError, Team},
+};
 
 /// What one step is told.
 #[derive(Clone, Copy, Debug)]
@@ -47,57 +50,106 @@ pub struct NonFinite {
     pub rows: Vec<String>,
 }
 
-/// Takes one optimizer step over `batches`.
+/// Why a step was not taken; the parameters are as before it.
+#[derive(Debug)]
+pub enum StepError {
+    /// A loss or gradient is no finite number.
+    NonFinite(NonFinite),
+    /// The processes that share the step cannot go on together.
+    Ranks(RanksError),
+}
+
+impl From<RanksError> for StepError {
+    fn from(error: RanksError) -> Self {
+        Self::Ranks(error)
+    }
+}
+
+/// Takes one optimizer step over `batches`, which the team shares.
 ///
 /// # Errors
-/// [`NonFinite`], before anything was changed.
+/// See [`StepError`]; nothing was changed.
 pub fn take_step<B: Kernels>(
     decoder: &Decoder<B>,
     parameters: &mut Parameters<B>,
     optimizer: &mut Optimizer<B>,
+    team: &mut Team,
     batches: &[Batch],
     policies: &LayerPolicies,
     settings: &StepSettings,
-) -> Result<StepReport, NonFinite> {
+) -> Result<StepReport, StepError> {
     let targets: usize = batches.iter().map(Batch::target_count).sum();
     let scale = 1.0 / targets.max(1) as f32;
-    let mut total = 0.0f64;
     parameters.clear_gradients();
-    for (micro, batch) in batches.iter().enumerate() {
-        let tokens = upload(batch, &decoder.device);
-        let pass = Pass {
-            training: true,
-            seed: random::derive(settings.seed, &[10, settings.index, micro as u64]),
-            neftune_alpha: settings.neftune_alpha,
-        };
-        let nll = decoder.train(&tokens, parameters, scale, &pass, policies);
-        let sum: f64 = nll.iter().map(|&x| f64::from(x)).sum();
-        if !sum.is_finite() {
-            parameters.clear_gradients();
-            return Err(NonFinite { what: "loss", rows: guilty_rows(batch, &nll) });
+    team.deal(batches, scale, settings)?;
+    let mut losses = vec![];
+    for own in batches.iter().enumerate().step_by(team.ranks()) {
+        let loss = add_gradients(decoder, parameters, own, scale, policies, settings);
+        let finite = loss.sum().is_finite();
+        losses.push(loss);
+        if !finite {
+            break;
         }
-        total += sum;
     }
+    losses.extend(team.losses(parameters.count())?);
+    losses.sort_by_key(|loss| loss.number);
+    if let Some(loss) = losses.iter().find(|loss| !loss.sum().is_finite()) {
+        team.drop_gradients()?;
+        parameters.clear_gradients();
+        let rows = batches.get(loss.number as usize).map(|batch| guilty_rows(batch, loss));
+        let rows = rows.unwrap_or_default();
+        return Err(StepError::NonFinite(NonFinite { what: "loss", rows }));
+    }
+    let total: f64 = losses.iter().map(MicroLoss::sum).sum();
+    team.sum(parameters)?;
     let gradients: Vec<Matrix<B>> =
         parameters.iter().filter_map(|parameter| parameter.gradient.clone()).collect();
     let grad_norm = B::sum_of_squares(&gradients).sqrt();
     drop(gradients);
     if !grad_norm.is_finite() {
+        team.drop_gradients()?;
         parameters.clear_gradients();
         let rows = batches.iter().flat_map(|batch| &batch.rows).map(ToString::to_string);
-        return Err(NonFinite { what: "gradient", rows: rows.collect() });
+        let rows = rows.collect();
+        return Err(StepError::NonFinite(NonFinite { what: "gradient", rows }));
     }
-    optimizer.step(
-        parameters,
-        settings.learning_rate,
-        clip_factor(grad_norm, settings.max_grad_norm),
-    );
+    let gradient_scale = clip_factor(grad_norm, settings.max_grad_norm);
+    team.apply(parameters, settings.learning_rate, gradient_scale)?;
+    optimizer.step(parameters, settings.learning_rate, gradient_scale);
     Ok(StepReport {
         loss: total / targets.max(1) as f64,
         grad_norm,
         tokens: batches.iter().map(|batch| batch.token_count() as u64).sum(),
         targets: targets as u64,
     })
+}
+
+/// Adds the gradients of `scale * Σ loss` of a micro-batch, given with its number in the step.
+pub(crate) fn add_gradients<B: Kernels>(
+    decoder: &Decoder<B>,
+    parameters: &mut Parameters<B>,
+    (number, batch): (usize, &Batch),
+    scale: f32,
+    policies: &LayerPolicies,
+    settings: &StepSettings,
+) -> MicroLoss {
+    let pass = Pass {
+        training: true,
+        seed: random::derive(settings.seed, &[10, settings.index, number as u64]),
+        neftune_alpha: settings.neftune_alpha,
+    };
+    let tokens = upload(batch, &decoder.device);
+    let nll = decoder.train(&tokens, parameters, scale, &pass, policies);
+    let sum: f64 = nll.iter().map(|&x| f64::from(x)).sum();
+    let documents = batch.document_starts.windows(2).enumerate();
+    let guilty = documents.filter(|(_, bounds)| {
+        nll[bounds[0] as usize..bounds[1] as usize].iter().any(|loss| !loss.is_finite())
+    });
+    MicroLoss {
+        number: number as u64,
+        sum_bits: sum.to_bits(),
+        guilty: guilty.map(|(document, _)| document as u32).collect(),
+    }
 }
 
 /// The factor of `torch.nn.utils.clip_grad_norm_`.
@@ -111,13 +163,8 @@ pub fn upload<B: Kernels>(batch: &Batch, device: &B::Device) -> TokenBatch<B> {
     TokenBatch::new(&batch.tokens, batch.targets.clone(), starts, device)
 }
 
-/// The rows that hold a position whose loss is not finite.
-fn guilty_rows(batch: &Batch, nll: &[f32]) -> Vec<String> {
-    let documents = batch.document_starts.windows(2).zip(&batch.rows);
-    documents
-        .filter(|(bounds, _)| {
-            nll[bounds[0] as usize..bounds[1] as usize].iter().any(|loss| !loss.is_finite())
-        })
-        .map(|(_, row)| row.to_string())
-        .collect()
+/// The rows of the documents whose loss is not finite.
+fn guilty_rows(batch: &Batch, loss: &MicroLoss) -> Vec<String> {
+    let rows = loss.guilty.iter().filter_map(|&document| batch.rows.get(document as usize));
+    rows.map(ToString::to_string).collect()
 }

@@ -22,8 +22,9 @@ use crate::{
     memory::peak_resident_bytes,
     optimizer::Optimizer,
     plan::{Outcome, Stop, TrainPlan},
+    ranks::Team,
     state::{BestLoss, FORMAT_VERSION, TrainerState},
-    step::{NonFinite, StepReport, StepSettings, take_step},
+    step::{NonFinite, StepError, StepReport, StepSettings, take_step},
 };
 
 /// File of the run folder that says what became of every row.
@@ -50,6 +51,7 @@ pub struct Trainer<B: Kernels> {
     last_row: MetricsRow,
     last_set: Option<(u64, PathBuf)>,
     last_evaluation: Option<(u64, Evaluation)>,
+    team: Team,
 }
 
 impl<B: Kernels> Trainer<B> {
@@ -116,6 +118,7 @@ impl<B: Kernels> Trainer<B> {
             last_row: MetricsRow::new(0),
             last_set: None,
             last_evaluation: None,
+            team: Team::default(),
         };
         let mut point = ResumePoint::Start;
         if let Some(set) = newest.set {
@@ -172,6 +175,17 @@ impl<B: Kernels> Trainer<B> {
         self.seconds_before = state.seconds;
         self.last_set = Some((state.step, set.folder().to_owned()));
         self.state = state;
+        Ok(())
+    }
+
+    /// Shares every step with other processes, which get this one's state.
+    ///
+    /// # Errors
+    /// They have another model, or are gone.
+    pub fn share(&mut self, team: Team, reporter: &mut dyn Reporter) -> Result<(), TrainError> {
+        self.team = team;
+        let how = self.team.begin(&self.decoder, &self.parameters, &self.optimizer)?;
+        how.iter().for_each(|how| reporter.note(how));
         Ok(())
     }
 
@@ -271,13 +285,15 @@ impl<B: Kernels> Trainer<B> {
             &self.decoder,
             &mut self.parameters,
             &mut self.optimizer,
+            &mut self.team,
             &batches,
             &self.plan.policies,
             &settings,
         );
         match result {
             Ok(report) => self.count(&report, settings.learning_rate, reporter)?,
-            Err(non_finite) => self.skip_or_stop(non_finite, reporter)?,
+            Err(StepError::NonFinite(non_finite)) => self.skip_or_stop(non_finite, reporter)?,
+            Err(StepError::Ranks(error)) => return Err(error.into()),
         }
         self.state.cursor = self.stream.cursor();
         Ok(())
@@ -345,7 +361,9 @@ impl<B: Kernels> Trainer<B> {
         self.state.evaluation_pending = false;
         let Some(documents) = &self.evaluation else { return Ok(()) };
         let asked = || stop.asked();
-        let Some(evaluation) = evaluate(&self.decoder, &self.parameters, documents, &asked) else {
+        let (decoder, parameters) = (&self.decoder, &self.parameters);
+        let Some(evaluation) = evaluate(decoder, parameters, &mut self.team, documents, &asked)?
+        else {
             self.state.evaluation_pending = true;
             return Ok(());
         };
@@ -390,6 +408,7 @@ impl<B: Kernels> Trainer<B> {
         if let Some(metrics) = &mut self.metrics {
             metrics.sync()?;
         }
+        self.team.check_equal(&self.parameters)?;
         let files = checkpoint::files(
             &self.decoder,
             &self.parameters,

@@ -16,6 +16,7 @@ use sigil_model::{
 };
 use sigil_qlora::{
     optimizer::{AdamWSettings, Optimizer},
+    ranks::Team,
     schedule::LearningRate,
     step::{StepSettings, take_step},
 };
@@ -118,6 +119,7 @@ fn thirty_steps_agree_with_peft_and_bitsandbytes() {
                 &decoder,
                 &mut parameters,
                 &mut optimizer,
+                &mut Team::default(),
                 &batches,
                 &policies,
                 &step_settings,

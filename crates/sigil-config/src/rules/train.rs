@@ -18,6 +18,18 @@ pub(super) fn check(findings: &mut Findings<'_>) {
         );
         findings.rule(&["train.micro_batch_size", "train.gradient_accumulation"], message, "");
     }
+    let (micro, processes) = (train.gradient_accumulation, findings.settings.run.processes);
+    if processes > 1 && !micro.is_multiple_of(processes) {
+        findings.rule(
+            &["run.processes", "train.gradient_accumulation"],
+            format!(
+                "`run.processes` ({processes}) does not divide `train.gradient_accumulation` ({micro}): \
+                 some processes would wait for the others in every step"
+            ),
+            "the processes share the micro-batches of a step: set `train.gradient_accumulation` to a \
+             multiple of their number, and `train.micro_batch_size` to what one of them should hold",
+        );
+    }
 }
 
 fn steps(findings: &mut Findings<'_>) {

@@ -26,6 +26,11 @@ pub struct RunSettings {
     /// `auto` (CUDA where it works, else the CPU), `cpu`, or `cuda:N`.
     #[schemars(with = "String", extend("pattern" = "^(auto|cpu|cuda(:[0-9]+)?)$"))]
     pub device: Device,
+    /// Processes that share the micro-batches of each step, one a GPU from `device` on (on the CPU they
+    /// share the cores). The batch of a step stays what `train` says, so its micro-batches must divide
+    /// evenly.
+    #[schemars(range(min = 1, max = 64))]
+    pub processes: usize,
     /// Choose only operations that give the same bits each time, even where others are faster.
     /// (The CPU always gives the same bits.)
     pub deterministic: bool,
@@ -48,6 +53,7 @@ impl Default for RunSettings {
             log_file: None,
             seed: 42,
             device: Device::Auto,
+            processes: 1,
             deterministic: false,
             threads: None,
             model_card_frequency: 1,

@@ -137,6 +137,7 @@ const ELEMENTS: &[(&str, &[&str], &[&str])] = &[
     ("run.log_file", &["run.log", "null"], &[]),
     ("run.seed", &["0", "42"], &["-1", "9223372036854775808"]),
     ("run.device", &["auto", "cpu", "cuda", "cuda:3"], &["gpu", "mps", "cuda:x", ""]),
+    ("run.processes", &["1"], &["0", "65", "x"]),
     ("run.deterministic", &["true", "false"], &["x"]),
     ("run.threads", &["1", "null"], &["0"]),
     ("run.model_card_frequency", &["1"], &["0"]),

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     AdamW, AttentionShape, CacheShape, Decoding, FrozenMatrix, HeadLoss, IntVector, Kernels,
     LoraInput, Matrix, Product, QuantizedTensor, RotaryTable, SequenceLayout, Span, Vector,
+    cuda::{CollectiveError, DeviceGroup},
     plain::PlainCache,
 };
 
@@ -215,6 +216,13 @@ macro_rules! kernels_on {
                 step: AdamW,
             ) -> (Matrix<Self>, Matrix<Self>, Matrix<Self>) {
                 optimizer::adamw::<$runtime>(parameter, gradient, first, second, step)
+            }
+
+            fn sum_over(
+                group: &DeviceGroup,
+                tensors: Vec<Matrix<Self>>,
+            ) -> Result<Vec<Matrix<Self>>, CollectiveError> {
+                optimizer::sum_over::<$runtime>(group, tensors)
             }
         }
 

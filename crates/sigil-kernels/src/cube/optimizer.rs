@@ -8,7 +8,11 @@ use super::{
     buffer::{On, addressable, dense, empty, one_unit_each, owned, tensor, units},
     reduce::{SCRATCH, cube_sum},
 };
-use crate::{AdamW, Matrix, plain};
+use crate::{
+    AdamW, Matrix,
+    cuda::{CollectiveError, DeviceGroup, Native},
+    plain,
+};
 
 /// Cubes that share a tensor in the norm: the partial sums read back for it.
 const PARTS: usize = 128;
@@ -120,4 +124,16 @@ pub(super) fn sum_of_squares<R: CubeRuntime>(tensors: &[Matrix<On<R>>]) -> f64 {
     }
     let partial: crate::Vector<On<R>> = tensor(partial);
     partial.into_data().iter::<f64>().sum()
+}
+
+/// See [`crate::Kernels::sum_over`].
+pub(super) fn sum_over<R: Native>(
+    group: &DeviceGroup,
+    tensors: Vec<Matrix<On<R>>>,
+) -> Result<Vec<Matrix<On<R>>>, CollectiveError> {
+    let buffers: Vec<_> = tensors.into_iter().map(owned).collect();
+    if let Some(first) = buffers.first() {
+        R::sum_over(&first.client, group, &buffers)?;
+    }
+    Ok(buffers.into_iter().map(tensor).collect())
 }

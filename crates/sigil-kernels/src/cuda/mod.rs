@@ -13,7 +13,9 @@ pub mod catalogue;
 pub(crate) mod decoding;
 pub(crate) mod native;
 pub(crate) mod product;
+pub mod ranks;
 pub mod source;
 pub mod tiles;
 
 pub use native::{Card, Family, Native, fix_products, leave_out, products_are_fixed};
+pub use ranks::{CollectiveError, DeviceGroup, new_group_id};

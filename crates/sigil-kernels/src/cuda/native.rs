@@ -7,10 +7,13 @@ use burn_cubecl::{CubeRuntime, tensor::CubeTensor};
 use cubecl::{
     ir::features::Tma,
     prelude::*,
-    server::{KernelArguments, MetadataBindingInfo},
+    server::{KernelArguments, MetadataBindingInfo, ServerError},
 };
 
-use super::source::Source;
+use super::{
+    ranks::{CollectiveError, DeviceGroup},
+    source::Source,
+};
 
 /// What a card that runs the kernels of this folder offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +104,15 @@ pub trait Native: CubeRuntime {
         buffers: &[&CubeTensor<Self>],
         scalars: &[u32],
     );
+
+    /// Replaces f32 buffers by their sums over all processes of the group. Nobody else holds them.
+    fn sum_over(
+        _client: &ComputeClient<Self>,
+        _group: &DeviceGroup,
+        _buffers: &[CubeTensor<Self>],
+    ) -> Result<(), CollectiveError> {
+        Err(CollectiveError("this device is not NVIDIA's".to_owned()))
+    }
 }
 
 impl Native for cubecl::cuda::CudaRuntime {
@@ -134,6 +146,26 @@ impl Native for cubecl::cuda::CudaRuntime {
             .with_buffers(buffers.iter().map(|x| x.handle.clone().binding()).collect())
             .with_info(MetadataBindingInfo::new(words, length));
         client.launch(Box::new(source), CubeCount::Static(x, y, z), arguments);
+    }
+
+    fn sum_over(
+        client: &ComputeClient<Self>,
+        group: &DeviceGroup,
+        buffers: &[CubeTensor<Self>],
+    ) -> Result<(), CollectiveError> {
+        let failed = |error: ServerError| CollectiveError(format!("CubeCL fails: {error:?}"));
+        // The sums run on another stream: what was launched before must have been written.
+        cubecl::future::block_on(client.sync()).map_err(failed)?;
+        let held = buffers
+            .iter()
+            .map(|buffer| client.get_resource(buffer.handle.clone()).map_err(failed))
+            .collect::<Result<Vec<_>, _>>()?;
+        let places: Vec<(u64, usize)> = held
+            .iter()
+            .zip(buffers)
+            .map(|(held, buffer)| (held.resource().ptr, buffer.meta.num_elements()))
+            .collect();
+        group.sum(&places)
     }
 }
 

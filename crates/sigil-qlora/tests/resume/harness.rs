@@ -7,13 +7,16 @@ use sigil_config::{OnNonFinite, Schedule};
 use sigil_data::{BatchPlan, BatchStream, Document, DocumentSet, Origin};
 use sigil_kernels::{Cpu, random};
 use sigil_model::{
-    CheckpointPolicy, LoadOptions, Mode,
+    CheckpointPolicy, Decoder, LoadOptions, Mode, Parameters,
     decoder::LayerPolicies,
     load::{Source, load},
 };
 use sigil_qlora::{
-    Outcome, Reporter, Stop, TrainError, TrainPlan, Trainer, checkpoint::Trained,
-    optimizer::AdamWSettings, schedule::LearningRate,
+    Outcome, Reporter, Stop, TrainError, TrainPlan, Trainer,
+    checkpoint::Trained,
+    optimizer::AdamWSettings,
+    ranks::{Channel, Team},
+    schedule::LearningRate,
 };
 use sigil_run::{
     RunFolder, RunIdentity, RunView,
@@ -69,6 +72,34 @@ impl Default for Variant {
     }
 }
 
+fn config() -> DecoderConfig {
+    DecoderConfig::parse(CONFIG.as_bytes(), Path::new("test")).expect("valid")
+}
+
+fn adapter() -> AdapterConfig {
+    AdapterConfig { rank: 4, alpha: 8.0, dropout: 0.1, ..AdapterConfig::default() }
+}
+
+pub(crate) const ADAMW: AdamWSettings =
+    AdamWSettings { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weight_decay: 0.01 };
+
+pub(crate) fn policies() -> LayerPolicies {
+    LayerPolicies::uniform(CheckpointPolicy::Inputs, config().num_layers)
+}
+
+/// The model at its first step.
+pub(crate) fn fresh(full: bool) -> (Decoder<Cpu>, Parameters<Cpu>) {
+    let options = LoadOptions {
+        mode: if full { Mode::Full } else { Mode::Qlora { kind: FourBit::Nf4, nested: true } },
+        adapter: Some(adapter()),
+        max_sequence_length: 32,
+        compute: DType::F32,
+        seed: 3,
+    };
+    let device = Default::default();
+    load::<Cpu>(&config(), Source::Fresh, &options, &device, &mut |_, _| ()).expect("fresh")
+}
+
 /// Opens the run in `path` and trains; `stop_after` asks to stop once that step is done.
 pub(crate) fn train(
     path: &Path,
@@ -78,22 +109,20 @@ pub(crate) fn train(
     stop_after: Option<u64>,
     notes: &mut Vec<String>,
 ) -> Result<Outcome, TrainError> {
-    let config = DecoderConfig::parse(CONFIG.as_bytes(), Path::new("test")).expect("valid");
-    let adapter = AdapterConfig { rank: 4, alpha: 8.0, dropout: 0.1, ..AdapterConfig::default() };
-    let options = LoadOptions {
-        mode: if variant.full {
-            Mode::Full
-        } else {
-            Mode::Qlora { kind: FourBit::Nf4, nested: true }
-        },
-        adapter: Some(adapter.clone()),
-        max_sequence_length: 32,
-        compute: DType::F32,
-        seed: 3,
-    };
-    let device = Default::default();
-    let (decoder, mut parameters) =
-        load::<Cpu>(&config, Source::Fresh, &options, &device, &mut |_, _| ()).expect("fresh");
+    train_with(vec![], path, storage, variant, resume, stop_after, notes)
+}
+
+/// As `train`, with other ranks behind channels.
+pub(crate) fn train_with(
+    followers: Vec<Channel>,
+    path: &Path,
+    storage: Arc<dyn Storage>,
+    variant: Variant,
+    resume: bool,
+    stop_after: Option<u64>,
+    notes: &mut Vec<String>,
+) -> Result<Outcome, TrainError> {
+    let (decoder, mut parameters) = fresh(variant.full);
     if variant.poison {
         let first = sigil_model::ParameterId(0);
         let count = parameters.value(first).dims().iter().product();
@@ -119,11 +148,11 @@ pub(crate) fn train(
             min_ratio: 0.0,
             power: 1.0,
         },
-        adamw: AdamWSettings { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weight_decay: 0.01 },
+        adamw: ADAMW,
         max_grad_norm: 1.0,
         neftune_alpha: Some(5.0),
         seed: 7,
-        policies: LayerPolicies::uniform(CheckpointPolicy::Inputs, config.num_layers),
+        policies: policies(),
         logging_steps: 3,
         save_every: variant.save_every,
         keep: variant.keep,
@@ -136,7 +165,7 @@ pub(crate) fn train(
         events_folder: None,
         ends_with_best: false,
         card_frequency: 1,
-        trained: if variant.full { Trained::Full } else { Trained::Adapter(adapter) },
+        trained: if variant.full { Trained::Full } else { Trained::Adapter(adapter()) },
         set_files: vec![("config.toml".to_owned(), b"# test\n".to_vec())],
         ledger: None,
         card: None,
@@ -149,6 +178,7 @@ pub(crate) fn train(
     let held_out = Some(documents(900, 6));
     let mut trainer =
         Trainer::new(decoder, parameters, stream, held_out, run, plan, resume, &mut listener)?;
+    trainer.share(Team::new(followers, None), &mut listener)?;
     trainer.train(&stop, &mut listener)
 }
 
