@@ -254,6 +254,13 @@ static inline float float_of_bits(uint32_t bits) {
     return value;
 }
 
+// The C++ standard rounds each operation by itself, which the compiler is held to by -std.
+static inline float rounded_sum(float a, float b) { return a + b; }
+static inline float rounded_difference(float a, float b) { return a - b; }
+static inline float rounded_product(float a, float b) { return a * b; }
+static inline float rounded_quotient(float a, float b) { return a / b; }
+static inline float rounded_root(float x) { return std::sqrt(x); }
+
 // An address in shared memory as the card counts it: from the first byte of the block's memory.
 static inline uint32_t shared_address(const void* pointer) {
     return static_cast<uint32_t>(static_cast<const unsigned char*>(pointer) -

@@ -57,6 +57,19 @@ pub struct AdamW {
     pub gradient_scale: f64,
 }
 
+/// A trained matrix with what one AdamW step reads, all f32 and of one shape.
+#[derive(Clone, Debug)]
+pub struct Trained<B: Backend> {
+    /// The value.
+    pub parameter: Matrix<B>,
+    /// Its gradient.
+    pub gradient: Matrix<B>,
+    /// First moment.
+    pub first: Matrix<B>,
+    /// Second moment.
+    pub second: Matrix<B>,
+}
+
 /// What the backward pass of a LoRA branch needs from the forward pass.
 #[derive(Clone, Debug)]
 pub struct LoraInput<B: Backend> {
@@ -350,6 +363,11 @@ pub trait Kernels: Backend {
     ) -> Result<Vec<Matrix<Self>>, CollectiveError> {
         let _ = (group, tensors);
         Err(CollectiveError("this backend sums in host memory".to_owned()))
+    }
+
+    /// [`Kernels::adamw`] over many parameters; returns each with both moments, in the order given.
+    fn adamw_all(list: Vec<Trained<Self>>, step: AdamW) -> Vec<[Matrix<Self>; 3]> {
+        plain::adamw_all(list, step)
     }
 }
 

@@ -141,6 +141,15 @@ fn shared_sums_are_added() {
 }
 
 #[test]
+fn adamw_and_the_norm_of_many_tensors() {
+    for source in catalogue::optimizer() {
+        if !run(source.file.name, source.file.name, &source, &[]) {
+            return;
+        }
+    }
+}
+
+#[test]
 fn index_arithmetic_at_64_bits() {
     let output = sigil_kernels::cuda::tiles::Output::Whole { f32: false, adds: false };
     let source = Tiles::LARGE.source(sigil_kernels::Product::Nt, output);

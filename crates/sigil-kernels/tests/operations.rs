@@ -9,7 +9,7 @@ use burn::tensor::{DType, Int, Tensor, TensorData};
 use proptest::prelude::*;
 use sigil_kernels::{
     AdamW, AttentionShape, Cpu, FrozenMatrix, Kernels, Matrix, Product, QuantizedTensor,
-    RotaryTable, ScaleTensors, SequenceLayout, Vector, layout::int_vector, plain, random,
+    RotaryTable, ScaleTensors, SequenceLayout, Trained, Vector, layout::int_vector, plain, random,
 };
 
 type Oracle = Autodiff<Cpu>;
@@ -287,6 +287,32 @@ proptest! {
         let all = [g.clone(), g];
         let (fast, slow) = (Cpu::sum_of_squares(&all), plain::sum_of_squares(&all));
         assert!((fast / slow - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_step_over_a_list_is_that_of_each(lengths in prop::collection::vec(1usize..400, 0..7)) {
+        let step = AdamW {
+            learning_rate: 3e-3, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weight_decay: 0.1, step: 4,
+            gradient_scale: 0.7,
+        };
+        let trained = |(i, &length): (usize, &usize)| {
+            let one = |role| matrix::<Cpu>(10 * i as u64 + role, [1, length]);
+            let second = one(4).powi_scalar(2);
+            Trained { parameter: one(1), gradient: one(2), first: one(3), second }
+        };
+        let list: Vec<Trained<Cpu>> = lengths.iter().enumerate().map(trained).collect();
+        let bits = |x: Matrix<Cpu>| -> Vec<u32> { elements(x).into_iter().map(f32::to_bits).collect() };
+        let wanted: Vec<[Vec<u32>; 3]> = list
+            .iter()
+            .cloned()
+            .map(|one| {
+                let found = Cpu::adamw(one.parameter, &one.gradient, one.first, one.second, step);
+                <[Matrix<Cpu>; 3]>::from(found).map(bits)
+            })
+            .collect();
+        let found: Vec<[Vec<u32>; 3]> =
+            Cpu::adamw_all(list, step).into_iter().map(|all| all.map(bits)).collect();
+        prop_assert_eq!(found, wanted);
     }
 
     #[test]

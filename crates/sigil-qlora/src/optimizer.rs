@@ -1,7 +1,7 @@
-//! AdamW moments beside the parameters; the arithmetic is [`Kernels::adamw`].
+//! AdamW moments beside the parameters; the arithmetic is [`Kernels::adamw_all`].
 
 use burn::tensor::{DType, TensorData, backend::Backend};
-use sigil_kernels::{AdamW, Kernels, Matrix};
+use sigil_kernels::{AdamW, Kernels, Matrix, Trained};
 use sigil_model::Parameters;
 
 /// Settings of AdamW that do not change during a run.
@@ -55,20 +55,22 @@ impl<B: Kernels> Optimizer<B> {
             step: self.steps,
             gradient_scale,
         };
-        for (parameter, moments) in parameters.iter_mut().zip(&mut self.moments) {
+        // All are moved out and back, so that the kernels own the memory and can write in place.
+        let moments = std::mem::take(&mut self.moments);
+        let all = parameters.iter_mut().zip(moments).map(|(parameter, (first, second))| {
             let device = parameter.value.device();
             let gradient = parameter
                 .gradient
                 .take()
                 .unwrap_or_else(|| Matrix::zeros(parameter.value.dims(), (&device, DType::F32)));
-            // Moved out and back, so that the kernel owns the memory and can write in place.
-            let empty = || Matrix::<B>::zeros([0, 0], (&device, DType::F32));
-            let value = std::mem::replace(&mut parameter.value, empty());
-            let first = std::mem::replace(&mut moments.0, empty());
-            let second = std::mem::replace(&mut moments.1, empty());
-            let (value, first, second) = B::adamw(value, &gradient, first, second, step);
+            let empty = Matrix::zeros([0, 0], (&device, DType::F32));
+            let value = std::mem::replace(&mut parameter.value, empty);
+            Trained { parameter: value, gradient, first, second }
+        });
+        let stepped = B::adamw_all(all.collect(), step);
+        for (parameter, [value, first, second]) in parameters.iter_mut().zip(stepped) {
             parameter.value = value;
-            *moments = (first, second);
+            self.moments.push((first, second));
         }
     }
 

@@ -11,7 +11,8 @@ use super::{
 };
 use crate::{
     AdamW, AttentionShape, CacheShape, Decoding, FrozenMatrix, HeadLoss, IntVector, Kernels,
-    LoraInput, Matrix, Product, QuantizedTensor, RotaryTable, SequenceLayout, Span, Vector,
+    LoraInput, Matrix, Product, QuantizedTensor, RotaryTable, SequenceLayout, Span, Trained,
+    Vector,
     cuda::{CollectiveError, DeviceGroup},
     plain::PlainCache,
 };
@@ -223,6 +224,10 @@ macro_rules! kernels_on {
                 tensors: Vec<Matrix<Self>>,
             ) -> Result<Vec<Matrix<Self>>, CollectiveError> {
                 optimizer::sum_over::<$runtime>(group, tensors)
+            }
+
+            fn adamw_all(list: Vec<Trained<Self>>, step: AdamW) -> Vec<[Matrix<Self>; 3]> {
+                optimizer::adamw_all::<$runtime>(list, step)
             }
         }
 

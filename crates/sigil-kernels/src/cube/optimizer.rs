@@ -1,4 +1,5 @@
-//! AdamW in place and the gradient norm: one launch a tensor, all f32.
+//! AdamW in place and the gradient norm: one launch a tensor, all f32, where `cuda/optimizer.rs` does
+//! not take many at once.
 
 use burn::tensor::DType;
 use burn_cubecl::CubeRuntime;
@@ -9,8 +10,8 @@ use super::{
     reduce::{SCRATCH, cube_sum},
 };
 use crate::{
-    AdamW, Matrix,
-    cuda::{CollectiveError, DeviceGroup, Native},
+    AdamW, Kernels, Matrix, Trained,
+    cuda::{CollectiveError, DeviceGroup, Native, optimizer as many},
     plain,
 };
 
@@ -102,8 +103,22 @@ pub(super) fn adamw<R: CubeRuntime>(
     (tensor(parameter), tensor(first), tensor(second))
 }
 
+/// See [`crate::Kernels::adamw_all`].
+pub(super) fn adamw_all<R: Native>(
+    list: Vec<Trained<On<R>>>,
+    step: AdamW,
+) -> Vec<[Matrix<On<R>>; 3]>
+where
+    On<R>: Kernels,
+{
+    many::adamw(list, step).unwrap_or_else(|list| plain::adamw_all(list, step))
+}
+
 /// See [`crate::Kernels::sum_of_squares`]: partial sums on the device, one read for all tensors.
-pub(super) fn sum_of_squares<R: CubeRuntime>(tensors: &[Matrix<On<R>>]) -> f64 {
+pub(super) fn sum_of_squares<R: Native>(tensors: &[Matrix<On<R>>]) -> f64 {
+    if let Some(sum) = many::sum_of_squares(tensors) {
+        return sum;
+    }
     let sizes: Vec<usize> = tensors.iter().map(|x| x.shape().num_elements()).collect();
     let Some(any) = tensors.first() else { return 0.0 };
     if sizes.contains(&0) || !addressable(&sizes) {

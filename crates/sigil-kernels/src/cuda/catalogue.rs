@@ -6,6 +6,7 @@ use super::{
     decoding::{
         MOST_GROUP, RowTiles, combine_source, decode_source, likeliest_source, store_source,
     },
+    optimizer::{adamw_source, squares_source},
     source::Source,
     tiles::{Output, Tiles, fixed_source, reduce_source},
 };
@@ -98,6 +99,11 @@ pub fn likeliest() -> Source {
     likeliest_source()
 }
 
+/// `adamw_many.cu` and `squares_many.cu`, which have one variant each.
+pub fn optimizer() -> [Source; 2] {
+    [adamw_source(), squares_source()]
+}
+
 /// Every kernel that runs on compute capability 8.0 and later.
 pub fn all() -> Vec<Source> {
     let mut all: Vec<Source> = products().into_iter().map(|kernel| kernel.source).collect();
@@ -105,6 +111,7 @@ pub fn all() -> Vec<Source> {
     all.extend(row_products());
     all.extend(fixed_products());
     all.push(likeliest());
+    all.extend(optimizer());
     for f32 in [false, true] {
         all.extend([false, true].map(|adds| reduce_source(f32, adds)));
     }

@@ -37,11 +37,14 @@ pub enum Family {
     Attention,
     /// Products of few tokens and attention over a cache; products and the plain version stand in.
     Decoding,
+    /// AdamW and the gradient norm over many matrices a launch; CubeCL's, one a launch, stand in.
+    Optimizer,
 }
 
 impl Family {
     /// All of them, those that others stand in for first.
-    pub const ALL: [Self; 4] = [Self::Warpgroups, Self::Products, Self::Attention, Self::Decoding];
+    pub const ALL: [Self; 5] =
+        [Self::Warpgroups, Self::Products, Self::Attention, Self::Decoding, Self::Optimizer];
 
     fn bit(self) -> u32 {
         1 << self as u32
@@ -55,6 +58,7 @@ impl fmt::Display for Family {
             Self::Products => "tensor-core products",
             Self::Attention => "attention kernels",
             Self::Decoding => "generation kernels",
+            Self::Optimizer => "optimizer kernels",
         })
     }
 }

@@ -82,6 +82,13 @@ DEVICE float exp2_fast(float x) {
 
 DEVICE float float_of_bits(u32 bits) { return __uint_as_float(bits); }
 
+// Each rounded by itself: the compiler may not join two of them into a multiply-add.
+DEVICE float rounded_sum(float a, float b) { return __fadd_rn(a, b); }
+DEVICE float rounded_difference(float a, float b) { return __fsub_rn(a, b); }
+DEVICE float rounded_product(float a, float b) { return __fmul_rn(a, b); }
+DEVICE float rounded_quotient(float a, float b) { return __fdiv_rn(a, b); }
+DEVICE float rounded_root(float x) { return __fsqrt_rn(x); }
+
 #endif
 
 DEVICE float low_float(u32 pair) { return float_of_bits(pair << 16); }

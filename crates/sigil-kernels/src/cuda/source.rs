@@ -34,6 +34,13 @@ macro_rules! file {
     };
 }
 
+/// One whose kernel takes a list of tensors: after `tensors.cuh`.
+macro_rules! list_file {
+    ($name:literal) => {
+        File::new($name, concat!(include_str!("tensors.cuh"), include_str!(concat!($name, ".cu"))))
+    };
+}
+
 /// `gemm.cu`
 pub const GEMM: File = file!("gemm");
 /// `gemm_hopper.cu`
@@ -59,6 +66,10 @@ pub const ATTENTION_COMBINE: File = file!("attention_combine");
 pub const LIKELIEST: File = file!("likeliest");
 /// `cache_store.cu`
 pub const CACHE_STORE: File = file!("cache_store");
+/// `adamw_many.cu`
+pub const ADAMW_MANY: File = list_file!("adamw_many");
+/// `squares_many.cu`
+pub const SQUARES_MANY: File = list_file!("squares_many");
 
 impl File {
     const fn new(name: &'static str, text: &'static str) -> Self {

@@ -19,5 +19,5 @@ pub use head::{head_loss, logits};
 pub use linear::{dequantize, linear, linear_backward, product};
 pub use norm::{rms_norm, rms_norm_backward};
 pub(crate) use optimizer::bias_corrections;
-pub use optimizer::{adamw, sum_of_squares};
+pub use optimizer::{adamw, adamw_all, sum_of_squares};
 pub use rotary::rotate;

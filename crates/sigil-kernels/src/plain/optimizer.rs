@@ -2,7 +2,7 @@
 
 use burn::tensor::{DType, backend::Backend};
 
-use crate::{AdamW, Matrix};
+use crate::{AdamW, Kernels, Matrix, Trained};
 
 /// See [`crate::Kernels::sum_of_squares`].
 pub fn sum_of_squares<B: Backend>(tensors: &[Matrix<B>]) -> f64 {
@@ -31,6 +31,13 @@ pub fn adamw<B: Backend>(
     let (step_size, root) = bias_corrections(&step);
     let denominator = second.clone().sqrt().div_scalar(root).add_scalar(step.epsilon);
     (parameter - (first.clone() / denominator).mul_scalar(step_size), first, second)
+}
+
+/// See [`crate::Kernels::adamw_all`]: one after the other, each by the backend's [`Kernels::adamw`].
+pub fn adamw_all<B: Kernels>(list: Vec<Trained<B>>, step: AdamW) -> Vec<[Matrix<B>; 3]> {
+    let each = list.into_iter();
+    each.map(|one| B::adamw(one.parameter, &one.gradient, one.first, one.second, step).into())
+        .collect()
 }
 
 /// `(learning_rate / (1 - beta1^t), sqrt(1 - beta2^t))`.

@@ -5,9 +5,12 @@
 
 use burn::tensor::{DType, Tensor};
 
-use super::inputs::{layout, matrix, quantized, vector};
+use super::{
+    inputs::{layout, matrix, quantized, vector},
+    parity_optimizer::{optimizer, optimizer_of_many},
+};
 use crate::{
-    AdamW, AttentionShape, CacheShape, Cpu, Decoding, FrozenMatrix, Kernels, LoraInput, Product,
+    AttentionShape, CacheShape, Cpu, Decoding, FrozenMatrix, Kernels, LoraInput, Product,
     RotaryTable, Span, layout::int_vector, plain,
 };
 
@@ -22,7 +25,10 @@ pub struct ParityCase {
 }
 
 /// Largest difference over the largest element.
-fn error<B: Kernels, const D: usize>(actual: Tensor<B, D>, wanted: Tensor<Cpu, D>) -> f64 {
+pub(super) fn error<B: Kernels, const D: usize>(
+    actual: Tensor<B, D>,
+    wanted: Tensor<Cpu, D>,
+) -> f64 {
     let (shape, same) = (actual.dims(), wanted.dims());
     if shape != same {
         return f64::INFINITY;
@@ -38,7 +44,7 @@ fn error<B: Kernels, const D: usize>(actual: Tensor<B, D>, wanted: Tensor<Cpu, D
     worst
 }
 
-fn worst(errors: impl IntoIterator<Item = f64>) -> f64 {
+pub(super) fn worst(errors: impl IntoIterator<Item = f64>) -> f64 {
     errors.into_iter().fold(0.0, f64::max)
 }
 
@@ -134,12 +140,15 @@ pub fn parity_cases<B: Decoding>(
     add("head and loss".to_owned(), tolerance, Box::new(move || head::<B>(&on, dtype)));
     let on = device.clone();
     add("AdamW and norm".to_owned(), 1e-5, Box::new(move || optimizer::<B>(&on)));
+    let on = device.clone();
+    let name = "AdamW and norm of many matrices".to_owned();
+    add(name, 1e-5, Box::new(move || optimizer_of_many::<B>(&on)));
     cases
 }
 
 const CPU: <Cpu as burn::tensor::backend::BackendTypes>::Device = burn_flex::FlexDevice;
 
-fn cpu_matrix(seed: u64, shape: [usize; 2], dtype: DType) -> crate::Matrix<Cpu> {
+pub(super) fn cpu_matrix(seed: u64, shape: [usize; 2], dtype: DType) -> crate::Matrix<Cpu> {
     let values = super::inputs::numbers(seed, shape[0] * shape[1], dtype);
     let data = burn::tensor::TensorData::new(values, shape);
     Tensor::from_data(data, (&CPU, DType::F32))
@@ -344,29 +353,6 @@ fn head<B: Kernels>(device: &B::Device, dtype: DType) -> f64 {
         error(B::logits(&x, &weight), plain::logits(&x_cpu, &weight_cpu)),
         error(rows, rows_cpu),
     ])
-}
-
-fn optimizer<B: Kernels>(device: &B::Device) -> f64 {
-    let shape = [16, 1000];
-    let both =
-        |seed| (matrix::<B>(seed, shape, DType::F32, device), cpu_matrix(seed, shape, DType::F32));
-    let ((p, p_cpu), (g, g_cpu)) = (both(1), both(2));
-    let ((m, m_cpu), (v, v_cpu)) = (both(3), both(4));
-    let (v, v_cpu) = (v.powi_scalar(2), v_cpu.powi_scalar(2));
-    let step = AdamW {
-        learning_rate: 1e-3,
-        beta1: 0.9,
-        beta2: 0.999,
-        epsilon: 1e-8,
-        weight_decay: 0.01,
-        step: 3,
-        gradient_scale: 0.5,
-    };
-    let wanted = plain::sum_of_squares::<Cpu>(&[g_cpu.clone(), p_cpu.clone()]);
-    let norm = (B::sum_of_squares(&[g.clone(), p.clone()]) / wanted - 1.0).abs();
-    let (p, m, v) = B::adamw(p, &g, m, v, step);
-    let (p_cpu, m_cpu, v_cpu) = plain::adamw(p_cpu, &g_cpu, m_cpu, v_cpu, step);
-    worst([norm, error(p, p_cpu), error(m, m_cpu), error(v, v_cpu)])
 }
 
 #[cfg(test)]

@@ -48,6 +48,7 @@ fn operations(family: Family) -> &'static [&'static str] {
         Family::Decoding => {
             &["rows of", "likeliest", "attention over a cache, 8", "attention over a cache, 6"]
         }
+        Family::Optimizer => &["AdamW and norm"],
     }
 }
 

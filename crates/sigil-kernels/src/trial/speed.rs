@@ -5,7 +5,9 @@
 use burn::tensor::DType;
 
 use super::inputs::{layout, matrix, quantized, vector};
-use crate::{AdamW, AttentionShape, CacheShape, Decoding, FrozenMatrix, Kernels, Product, Span};
+use crate::{
+    AdamW, AttentionShape, CacheShape, Decoding, FrozenMatrix, Kernels, Product, Span, Trained,
+};
 
 /// Sizes of a model and of a micro-batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -277,13 +279,33 @@ pub fn speed_cases<B: Decoding>(device: &B::Device, dtype: DType, sizes: Sizes) 
         }),
     );
     let on = device.clone();
-    let trained = rank * (hidden + intermediate);
+    // LoRA's matrices of a few layers: as many as several launches take.
+    let matrices = 256;
+    let trained = matrices * rank * (hidden + intermediate);
     add(
-        format!("AdamW over {trained} parameters"),
+        format!("gradient norm over {matrices} matrices, {trained} parameters"),
+        [0.0, 4.0 * trained as f64],
+        Box::new(move || {
+            let one = matrix::<B>(1, [rank, hidden + intermediate], DType::F32, &on);
+            let all: Vec<_> = (0..matrices).map(|_| one.clone().mul_scalar(0.5)).collect();
+            Box::new(move || {
+                std::hint::black_box(B::sum_of_squares(&all));
+            })
+        }),
+    );
+    let on = device.clone();
+    add(
+        format!("AdamW over {matrices} matrices, {trained} parameters"),
         [0.0, 28.0 * trained as f64],
         Box::new(move || {
             let one = |seed| matrix::<B>(seed, [rank, hidden + intermediate], DType::F32, &on);
-            let (mut p, g, mut m, mut v) = (one(1), one(2), one(3), one(4).powi_scalar(2));
+            let all = [one(1), one(2), one(3), one(4).powi_scalar(2)];
+            // Each in memory of its own, so that a step writes in place as in training.
+            let each = |_| all.clone().map(|x| x.mul_scalar(0.5));
+            let (mut list, gradients): (Vec<_>, Vec<_>) = (0..matrices)
+                .map(each)
+                .map(|[parameter, gradient, first, second]| ([parameter, first, second], gradient))
+                .unzip();
             let step = AdamW {
                 learning_rate: 1e-5,
                 beta1: 0.9,
@@ -294,8 +316,14 @@ pub fn speed_cases<B: Decoding>(device: &B::Device, dtype: DType, sizes: Sizes) 
                 gradient_scale: 1.0,
             };
             Box::new(move || {
-                let now = (p.clone(), m.clone(), v.clone());
-                (p, m, v) = B::adamw(now.0, &g, now.1, now.2, step);
+                let now = std::mem::take(&mut list).into_iter().zip(&gradients);
+                let now = now.map(|([parameter, first, second], gradient)| Trained {
+                    parameter,
+                    gradient: gradient.clone(),
+                    first,
+                    second,
+                });
+                list = B::adamw_all(now.collect(), step);
             })
         }),
     );

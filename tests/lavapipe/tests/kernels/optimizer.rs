@@ -2,7 +2,7 @@
 
 use crate::{Vulkan, assert_close, both, config, vulkan};
 use proptest::prelude::*;
-use sigil_kernels::{AdamW, Kernels, plain};
+use sigil_kernels::{AdamW, Kernels, Trained, plain};
 
 proptest! {
     #![proptest_config(config())]
@@ -27,6 +27,37 @@ proptest! {
         assert_close("parameter", p, p_cpu, 5e-6);
         assert_close("first moment", m, m_cpu, 2e-6);
         assert_close("second moment", v, v_cpu, 2e-6);
+    }
+
+    #[test]
+    fn a_list_is_stepped_in_its_order(
+        shapes in prop::collection::vec((1usize..20, 1usize..60), 1..4), seed in any::<u64>()
+    ) {
+        let Some(gpu) = vulkan() else { return Ok(()) };
+        let settings = AdamW {
+            learning_rate: 1e-2, beta1: 0.9, beta2: 0.999, epsilon: 1e-8,
+            weight_decay: 0.1, step: 2, gradient_scale: 0.7,
+        };
+        let (list, list_cpu): (Vec<_>, Vec<_>) = (0u64..)
+            .zip(&shapes)
+            .map(|(i, &(rows, columns))| {
+                let both = |role| both(seed ^ (10 * i + role), [rows, columns], &gpu);
+                let ((parameter, p_cpu), (gradient, g_cpu)) = (both(1), both(2));
+                let (first, m_cpu) = both(3);
+                let (second, v_cpu) = (parameter.zeros_like(), p_cpu.zeros_like());
+                let cpu = Trained { parameter: p_cpu, gradient: g_cpu, first: m_cpu, second: v_cpu };
+                (Trained { parameter, gradient, first, second }, cpu)
+            })
+            .unzip();
+        let (found, wanted) =
+            (Vulkan::adamw_all(list, settings), plain::adamw_all(list_cpu, settings));
+        prop_assert_eq!(found.len(), shapes.len());
+        for (found, wanted) in found.into_iter().zip(wanted) {
+            let names = ["parameter", "first moment", "second moment"];
+            for ((name, found), wanted) in names.into_iter().zip(found).zip(wanted) {
+                assert_close(name, found, wanted, 5e-6);
+            }
+        }
     }
 
     #[test]
