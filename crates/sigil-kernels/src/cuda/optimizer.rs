@@ -3,6 +3,8 @@
 //! A launch takes as many tensors as its 4096 bytes of parameters hold. Which tensors the kernels take
 //! is decided here; the others stay with `cube/optimizer.rs`.
 
+use std::ops::Range;
+
 use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
 
@@ -36,39 +38,23 @@ pub(crate) fn squares_source() -> Source {
     Source { file: SQUARES_MANY, defines, threads: 256, shared_bytes: 256 * 4 }
 }
 
-/// Blocks for `length` elements.
-fn blocks_of(length: usize, part: usize) -> usize {
-    length.div_ceil(part)
-}
-
 /// `TensorTable` of `tensors.cuh` for tensors of these lengths, at most [`TENSORS`], and the blocks of
 /// the launch.
 fn table(lengths: &[usize], part: usize) -> (Vec<u32>, u32) {
     let mut blocks = 0;
     let mut words = Vec::with_capacity(2 * TENSORS);
     for i in 0..TENSORS {
-        blocks += blocks_of(lengths.get(i).copied().unwrap_or(0), part) as u32;
+        blocks += lengths.get(i).map_or(0, |length| length.div_ceil(part)) as u32;
         words.push(blocks);
     }
     words.extend((0..TENSORS).map(|i| lengths.get(i).copied().unwrap_or(0) as u32));
     (words, blocks)
 }
 
-/// Cuts a list into launches: by the number of tensors, and by the number of blocks that a grid holds.
-fn launches(lengths: &[usize], part: usize) -> Vec<std::ops::Range<usize>> {
-    let (mut all, mut first, mut blocks) = (vec![], 0, 0);
-    for (i, &length) in lengths.iter().enumerate() {
-        let own = blocks_of(length, part);
-        if i - first == TENSORS || blocks + own > i32::MAX as usize {
-            all.push(first..i);
-            (first, blocks) = (i, 0);
-        }
-        blocks += own;
-    }
-    if first < lengths.len() {
-        all.push(first..lengths.len());
-    }
-    all
+/// Cuts a list of `count` tensors into launches. A grid holds the blocks of any of them: those of
+/// [`TENSORS`] tensors of 2^32 elements are fewer than 2^31.
+fn launches(count: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..count).step_by(TENSORS).map(move |first| first..count.min(first + TENSORS))
 }
 
 /// Whether the kernels take a tensor of this type and length.
@@ -110,7 +96,7 @@ pub(crate) fn adamw<R: Native>(
         step.epsilon,
     ];
     let lengths: Vec<usize> = gradients.iter().map(|x| x.meta.shape().num_elements()).collect();
-    for launch in launches(&lengths, ADAMW_PART) {
+    for launch in launches(lengths.len()) {
         let (mut scalars, blocks) = table(&lengths[launch.clone()], ADAMW_PART);
         scalars.extend(numbers.map(|x| (x as f32).to_bits()));
         let pointers: Vec<&CubeTensor<R>> = (0..TENSORS)
@@ -137,11 +123,11 @@ pub(crate) fn sum_of_squares<R: Native>(tensors: &[Matrix<On<R>>]) -> Option<f64
         return None;
     }
     let buffers: Vec<CubeTensor<R>> = tensors.iter().map(dense).collect();
-    let parts: usize = lengths.iter().map(|&length| blocks_of(length, SQUARES_PART)).sum();
+    let parts: usize = lengths.iter().map(|&length| length.div_ceil(SQUARES_PART)).sum();
     u32::try_from(parts).ok()?;
     let partial = empty(&buffers[0], [parts], DType::F32);
     let mut offset = 0;
-    for launch in launches(&lengths, SQUARES_PART) {
+    for launch in launches(lengths.len()) {
         let (mut scalars, blocks) = table(&lengths[launch.clone()], SQUARES_PART);
         scalars.push(offset);
         offset += blocks;
@@ -186,19 +172,15 @@ mod tests {
             .flat_map(|(into, out)| [16 * into, 16 * out]);
         let lengths: Vec<usize> = (0..32).flat_map(|_| layer.clone()).collect();
         assert_eq!(lengths.len(), 448);
-        assert_eq!(launches(&lengths, ADAMW_PART).len(), 5);
+        assert_eq!(launches(lengths.len()).count(), 5);
     }
 
     #[test]
     fn a_grid_is_never_too_large() {
-        let huge = u32::MAX as usize;
-        let lengths = vec![huge; 5000];
-        for launch in launches(&lengths, 1) {
-            assert_eq!(launch.len(), 1, "one tensor a launch, however many blocks");
-        }
-        let (_, blocks) = table(&lengths[..TENSORS], ADAMW_PART);
+        let huge = [u32::MAX as usize; TENSORS];
+        let (_, blocks) = table(&huge, ADAMW_PART.min(SQUARES_PART));
         assert_eq!(blocks as usize, TENSORS * (1 << 20));
-        assert!(launches(&lengths, ADAMW_PART).iter().all(|launch| launch.len() == TENSORS));
+        assert!(i32::try_from(blocks).is_ok());
     }
 
     proptest! {
@@ -207,7 +189,7 @@ mod tests {
             lengths in prop::collection::vec(1usize..20_000, 0..350)
         ) {
             let mut next = 0;
-            for launch in launches(&lengths, ADAMW_PART) {
+            for launch in launches(lengths.len()) {
                 prop_assert_eq!(launch.start, next);
                 prop_assert!((1..=TENSORS).contains(&launch.len()));
                 next = launch.end;
