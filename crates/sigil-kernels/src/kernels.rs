@@ -77,6 +77,34 @@ pub struct LoraInput<B: Backend> {
     pub projected: Matrix<B>,
 }
 
+/// One of several linear layers that read the same input, with its LoRA branch.
+#[derive(Clone, Copy, Debug)]
+pub struct AdaptedLayer<'a, B: Backend> {
+    /// `[out, in]`.
+    pub weight: &'a FrozenMatrix<B>,
+    /// `[out]`.
+    pub bias: Option<&'a Vector<B>>,
+    /// `[rank, in]`, f32.
+    pub a: &'a Matrix<B>,
+    /// `[out, rank]`, f32.
+    pub b: &'a Matrix<B>,
+    /// Factor of the branch.
+    pub scale: f32,
+}
+
+/// What the backward pass of an [`AdaptedLayer`] is given.
+#[derive(Clone, Debug)]
+pub struct AdaptedOutput<'a, B: Backend> {
+    /// Gradient by the layer's output, `[tokens, out]`.
+    pub dy: &'a Matrix<B>,
+    /// Of the forward pass.
+    pub saved: &'a LoraInput<B>,
+    /// The gradient by a so far, `[rank, in]`, f32.
+    pub da: Option<Matrix<B>>,
+    /// The gradient by b so far, `[out, rank]`, f32.
+    pub db: Option<Matrix<B>>,
+}
+
 /// Result of the language-model head.
 #[derive(Clone, Debug)]
 pub struct HeadLoss<B: Backend> {
@@ -127,6 +155,16 @@ pub trait Kernels: Backend {
         plain::linear_backward(dy, weight, accumulator)
     }
 
+    /// The gradient by a parameter: `alpha * lhsᵀ · rhs (+ sum)`, f32.
+    fn parameter_gradient(
+        lhs: &Matrix<Self>,
+        rhs: &Matrix<Self>,
+        alpha: f32,
+        sum: Option<Matrix<Self>>,
+    ) -> Matrix<Self> {
+        Self::product(Product::Tn, lhs, rhs, alpha, sum).cast(DType::F32)
+    }
+
     /// Adds `scale * (x · Aᵀ) · Bᵀ` to `y`.
     ///
     /// # Shapes
@@ -157,8 +195,8 @@ pub trait Kernels: Backend {
         dx: Option<Matrix<Self>>,
     ) -> (Matrix<Self>, Matrix<Self>, Matrix<Self>) {
         let d_projected = Self::product(Product::Nn, dy, &like(b, dy), scale, None);
-        let db = Self::product(Product::Tn, dy, &saved.projected, scale, db).cast(DType::F32);
-        let da = Self::product(Product::Tn, &d_projected, x, 1.0, da).cast(DType::F32);
+        let db = Self::parameter_gradient(dy, &saved.projected, scale, db);
+        let da = Self::parameter_gradient(&d_projected, x, 1.0, da);
         let dx = Self::product(Product::Nn, &d_projected, &like(a, dy), 1.0, dx);
         (da, db, dx)
     }
@@ -175,11 +213,35 @@ pub trait Kernels: Backend {
         scale: f32,
         accumulator: Option<Matrix<Self>>,
     ) -> (Matrix<Self>, LoraInput<Self>) {
-        let mut y = <Self as Kernels>::linear(x, weight, accumulator);
-        if let Some(bias) = bias {
-            y = Self::add_bias(y, bias);
-        }
+        let y = biased_linear(x, weight, bias, accumulator);
         Self::lora_forward(input, a, b, scale, y)
+    }
+
+    /// [`Kernels::adapted_linear`] where `projected [tokens, rank]`, the input times Aᵀ, is known.
+    fn projected_linear(
+        x: &Matrix<Self>,
+        weight: &FrozenMatrix<Self>,
+        bias: Option<&Vector<Self>>,
+        projected: &Matrix<Self>,
+        b: &Matrix<Self>,
+        scale: f32,
+        accumulator: Option<Matrix<Self>>,
+    ) -> Matrix<Self> {
+        let y = biased_linear(x, weight, bias, accumulator);
+        Self::product(Product::Nt, projected, &like(b, x), scale, Some(y))
+    }
+
+    /// Gradient by the input of [`Kernels::adapted_linear`] without dropout, where that by `projected`
+    /// is known: `dy · W + d_projected · A (+ accumulator)`.
+    fn projected_linear_backward(
+        dy: &Matrix<Self>,
+        weight: &FrozenMatrix<Self>,
+        d_projected: &Matrix<Self>,
+        a: &Matrix<Self>,
+        accumulator: Option<Matrix<Self>>,
+    ) -> Matrix<Self> {
+        let dx = <Self as Kernels>::linear_backward(dy, weight, accumulator);
+        Self::product(Product::Nn, d_projected, &like(a, dy), 1.0, Some(dx))
     }
 
     /// Backward of [`Kernels::adapted_linear`] without dropout: the gradients by a, b and `x`, each
@@ -198,6 +260,28 @@ pub trait Kernels: Backend {
     ) -> (Matrix<Self>, Matrix<Self>, Matrix<Self>) {
         let dx = <Self as Kernels>::linear_backward(dy, weight, dx);
         Self::lora_backward(dy, x, saved, a, b, scale, da, db, Some(dx))
+    }
+
+    /// [`Kernels::adapted_linear`] of several layers that read `x [tokens, in]`, without dropout.
+    ///
+    /// # Shapes
+    /// Returns `[tokens, out]` of every layer with what its backward pass needs.
+    fn adapted_linears(
+        x: &Matrix<Self>,
+        layers: &[AdaptedLayer<'_, Self>],
+    ) -> Vec<(Matrix<Self>, LoraInput<Self>)> {
+        plain::adapted_linears(x, layers)
+    }
+
+    /// Backward of [`Kernels::adapted_linears`], `outputs` in the order of `layers`: the gradients by
+    /// a and b of every layer (f32), and that by `x`, each added to what is given for it.
+    fn adapted_linears_backward(
+        x: &Matrix<Self>,
+        layers: &[AdaptedLayer<'_, Self>],
+        outputs: Vec<AdaptedOutput<'_, Self>>,
+        dx: Option<Matrix<Self>>,
+    ) -> (Vec<[Matrix<Self>; 2]>, Option<Matrix<Self>>) {
+        plain::adapted_linears_backward(x, layers, outputs, dx)
     }
 
     /// `x + bias` for every row; `bias [out]`.
@@ -371,8 +455,22 @@ pub trait Kernels: Backend {
     }
 }
 
+/// [`Kernels::linear`] and its bias.
+fn biased_linear<B: Kernels>(
+    x: &Matrix<B>,
+    weight: &FrozenMatrix<B>,
+    bias: Option<&Vector<B>>,
+    accumulator: Option<Matrix<B>>,
+) -> Matrix<B> {
+    let y = <B as Kernels>::linear(x, weight, accumulator);
+    match bias {
+        Some(bias) => B::add_bias(y, bias),
+        None => y,
+    }
+}
+
 /// `parameter` in the dtype of `activation`.
-fn like<B: Backend>(parameter: &Matrix<B>, activation: &Matrix<B>) -> Matrix<B> {
+pub(crate) fn like<B: Backend>(parameter: &Matrix<B>, activation: &Matrix<B>) -> Matrix<B> {
     if parameter.dtype() == activation.dtype() {
         parameter.clone()
     } else {

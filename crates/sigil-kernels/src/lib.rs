@@ -27,7 +27,10 @@ pub mod trial;
 pub use cube::Gpu;
 pub use decoding::{CacheShape, Decoding, Span};
 pub use flex::{CpuCache, Panels};
-pub use kernels::{AdamW, AttentionShape, HeadLoss, Kernels, LoraInput, Product, Trained};
+pub use kernels::{
+    AdamW, AdaptedLayer, AdaptedOutput, AttentionShape, HeadLoss, Kernels, LoraInput, Product,
+    Trained,
+};
 pub use layout::{RotaryTable, SequenceLayout};
 pub use matrix::{FrozenMatrix, QuantizedTensor, ScaleTensors};
 

@@ -8,8 +8,9 @@ use burn::backend::Autodiff;
 use burn::tensor::{DType, Int, Tensor, TensorData};
 use proptest::prelude::*;
 use sigil_kernels::{
-    AdamW, AttentionShape, Cpu, FrozenMatrix, Kernels, Matrix, Product, QuantizedTensor,
-    RotaryTable, ScaleTensors, SequenceLayout, Trained, Vector, layout::int_vector, plain, random,
+    AdamW, AdaptedLayer, AdaptedOutput, AttentionShape, Cpu, FrozenMatrix, Kernels, LoraInput,
+    Matrix, Product, QuantizedTensor, RotaryTable, ScaleTensors, SequenceLayout, Trained, Vector,
+    layout::int_vector, plain, random,
 };
 
 type Oracle = Autodiff<Cpu>;
@@ -38,13 +39,23 @@ fn elements<B: burn::tensor::backend::Backend, const D: usize>(x: Tensor<B, D>) 
 
 #[track_caller]
 fn close<const D: usize>(what: &str, actual: Tensor<Cpu, D>, wanted: Tensor<Cpu, D>) {
+    within(TOLERANCE, what, actual, wanted);
+}
+
+#[track_caller]
+fn within<const D: usize>(
+    tolerance: f32,
+    what: &str,
+    actual: Tensor<Cpu, D>,
+    wanted: Tensor<Cpu, D>,
+) {
     assert_eq!(actual.dims(), wanted.dims(), "{what}: shape");
     let (actual, wanted) = (elements(actual), elements(wanted));
     // Inputs are of size one: where a gradient cancels to zero, its rounding errors do not.
     let largest = wanted.iter().fold(0.3f32, |a, b| a.max(b.abs()));
     for (i, (a, w)) in actual.iter().zip(&wanted).enumerate() {
         let error = (a - w).abs() / largest;
-        assert!(error <= TOLERANCE, "{what}: element {i}: {a} instead of {w}");
+        assert!(error <= tolerance, "{what}: element {i}: {a} instead of {w}");
     }
 }
 
@@ -232,6 +243,62 @@ proptest! {
         close("da", da, ta.grad(&grads).expect("tracked"));
         close("db", db, tb.grad(&grads).expect("tracked"));
         close("dx", dx, tx.grad(&grads).expect("tracked"));
+    }
+
+    #[test]
+    fn stacked_branches_are_those_of_each_layer(
+        tokens in 1usize..40,
+        inputs in 1usize..50,
+        sizes in prop::collection::vec((1usize..40, 1usize..9, any::<bool>()), 1..5),
+    ) {
+        let x = matrix::<Cpu>(1, [tokens, inputs]);
+        // Weight, a, b, dy, gradients so far, bias: the latter of some layers.
+        let tensors: Vec<_> = (1u64..).zip(&sizes).map(|(i, &(outputs, rank, more))| {
+            let one = |role, shape| matrix::<Cpu>(10 * i + role, shape);
+            let bias = more.then(|| vector::<Cpu>(10 * i + 9, outputs));
+            let sums = [[rank, inputs], [outputs, rank]].map(|shape| more.then(|| one(8, shape)));
+            let weight = FrozenMatrix::Dense(one(1, [outputs, inputs]));
+            let (a, b) = (one(2, [rank, inputs]), one(3, [outputs, rank]));
+            (weight, a, b, one(4, [tokens, outputs]), sums, bias)
+        }).collect();
+        let layers: Vec<AdaptedLayer<'_, Cpu>> = tensors
+            .iter()
+            .map(|(weight, a, b, _, _, bias)| {
+                AdaptedLayer { weight, bias: bias.as_ref(), a, b, scale: 0.5 }
+            })
+            .collect();
+        let ours = plain::stacked_linears::<Cpu>(&x, &layers);
+        let each = Cpu::adapted_linears(&x, &layers);
+        prop_assert_eq!((ours.len(), each.len()), (sizes.len(), sizes.len()));
+        let given = |saved: &[(Matrix<Cpu>, LoraInput<Cpu>)]| -> Vec<LoraInput<Cpu>> {
+            saved.iter().map(|(_, saved)| saved.clone()).collect()
+        };
+        let (saved, saved_each) = (given(&ours), given(&each));
+        for ((y, saved), (y_each, saved_each)) in ours.into_iter().zip(each) {
+            within(1e-5, "output", y, y_each);
+            within(1e-5, "projected", saved.projected, saved_each.projected);
+        }
+        for dx in [None, Some(matrix::<Cpu>(5, [tokens, inputs]))] {
+            let outputs = |saved| -> Vec<AdaptedOutput<'_, Cpu>> {
+                let parts = tensors.iter().zip::<std::slice::Iter<'_, LoraInput<Cpu>>>(saved);
+                parts
+                    .map(|((_, _, _, dy, [da, db], _), saved)| {
+                        AdaptedOutput { dy, saved, da: da.clone(), db: db.clone() }
+                    })
+                    .collect()
+            };
+            let (gradients, sum) = plain::stacked_linears_backward::<Cpu>(
+                &x, &layers, outputs(saved.iter()), dx.clone(),
+            );
+            let (wanted, wanted_sum) =
+                Cpu::adapted_linears_backward(&x, &layers, outputs(saved_each.iter()), dx);
+            prop_assert_eq!((gradients.len(), wanted.len()), (sizes.len(), sizes.len()));
+            within(1e-5, "dx", sum.expect("a layer"), wanted_sum.expect("a layer"));
+            for ([da, db], [da_each, db_each]) in gradients.into_iter().zip(wanted) {
+                within(1e-5, "da", da, da_each);
+                within(1e-5, "db", db, db_each);
+            }
+        }
     }
 
     #[test]

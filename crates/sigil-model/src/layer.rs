@@ -11,7 +11,7 @@ use burn::tensor::{Tensor, TensorData, backend::Backend};
 use sigil_kernels::{AttentionShape, Kernels, Matrix, RotaryTable, SequenceLayout, Vector};
 
 use crate::{
-    CheckpointPolicy, Parameters, Pass,
+    CheckpointPolicy, Parameters, Pass, group,
     linear::{Gain, Linear, LinearSaved},
 };
 
@@ -299,15 +299,7 @@ impl<B: Kernels> DecoderLayer<B> {
         pass: &Pass,
     ) -> ([Matrix<B>; 3], Vec<LinearSaved<B>>) {
         match &self.qkv {
-            QueryKeyValue::Separate(linears) => {
-                let mut saved = vec![];
-                let outputs = linears.each_ref().map(|linear| {
-                    let (y, own) = linear.forward(h, parameters, pass, None);
-                    saved.push(own);
-                    y
-                });
-                (outputs, saved)
-            }
+            QueryKeyValue::Separate(linears) => group::forward(linears, h, parameters, pass),
             QueryKeyValue::Fused(linear) => {
                 let (all, saved) = linear.forward(h, parameters, pass, None);
                 let query = self.attention.heads * self.attention.head_dim;
@@ -329,10 +321,7 @@ impl<B: Kernels> DecoderLayer<B> {
     ) -> Option<Matrix<B>> {
         match &self.qkv {
             QueryKeyValue::Separate(linears) => {
-                let parts = linears.iter().zip(&gradients).zip(saved);
-                parts.fold(None, |dh, ((linear, dy), saved)| {
-                    linear.backward(dy, h, saved, parameters, pass, dh, wants_input)
-                })
+                group::backward(linears, &gradients, h, saved, parameters, pass, wants_input)
             }
             QueryKeyValue::Fused(linear) => {
                 let dy = Tensor::cat(gradients.to_vec(), 1);
@@ -348,11 +337,7 @@ impl<B: Kernels> DecoderLayer<B> {
         pass: &Pass,
     ) -> ([Matrix<B>; 2], Vec<LinearSaved<B>>) {
         match &self.gate_up {
-            GateUp::Separate([gate, up]) => {
-                let (gate, gate_saved) = gate.forward(h, parameters, pass, None);
-                let (up, up_saved) = up.forward(h, parameters, pass, None);
-                ([gate, up], vec![gate_saved, up_saved])
-            }
+            GateUp::Separate(linears) => group::forward(linears, h, parameters, pass),
             GateUp::Fused(linear) => {
                 let (all, saved) = linear.forward(h, parameters, pass, None);
                 let width = all.dims()[1] / 2;
@@ -363,19 +348,18 @@ impl<B: Kernels> DecoderLayer<B> {
 
     fn gate_up_backward(
         &self,
-        [dgate, dup]: [Matrix<B>; 2],
+        gradients: [Matrix<B>; 2],
         h: &Matrix<B>,
         saved: &[LinearSaved<B>],
         parameters: &mut Parameters<B>,
         pass: &Pass,
     ) -> Matrix<B> {
         let dh = match &self.gate_up {
-            GateUp::Separate([gate, up]) => {
-                let dh = gate.backward(&dgate, h, &saved[0], parameters, pass, None, true);
-                up.backward(&dup, h, &saved[1], parameters, pass, dh, true)
+            GateUp::Separate(linears) => {
+                group::backward(linears, &gradients, h, saved, parameters, pass, true)
             }
             GateUp::Fused(linear) => {
-                let dy = Tensor::cat(vec![dgate, dup], 1);
+                let dy = Tensor::cat(gradients.to_vec(), 1);
                 linear.backward(&dy, h, &saved[0], parameters, pass, None, true)
             }
         };

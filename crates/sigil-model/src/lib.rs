@@ -19,6 +19,7 @@ pub mod adapter;
 pub mod decoder;
 pub mod error;
 pub mod generate;
+mod group;
 pub mod init;
 pub mod layer;
 pub mod linear;

@@ -72,7 +72,7 @@ pub struct Linear<B: Backend> {
 
 /// What [`Linear::backward`] needs besides the input.
 #[derive(Clone, Debug)]
-pub struct LinearSaved<B: Backend>(Option<LoraInput<B>>);
+pub struct LinearSaved<B: Backend>(pub(crate) Option<LoraInput<B>>);
 
 impl<B: Kernels> Linear<B> {
     /// `x · Wᵀ + bias + scaling · (dropout(x) · Aᵀ) · Bᵀ (+ accumulator)`.
@@ -116,14 +116,7 @@ impl<B: Kernels> Linear<B> {
         accumulator: Option<Matrix<B>>,
         wants_input: bool,
     ) -> Option<Matrix<B>> {
-        if let Weight::Trained(id) = self.weight {
-            let sum = parameters.take_gradient(id);
-            parameters.set_gradient(id, B::product(Product::Tn, dy, x, 1.0, sum).cast(DType::F32));
-        }
-        if let Some(Gain::Trained(id)) = self.bias {
-            let sum = parameters.take_gradient_or_zeros(id);
-            parameters.set_gradient(id, sum + dy.clone().cast(DType::F32).sum_dim(0));
-        }
+        self.add_own_gradients(dy, x, parameters);
         let weight = self.weight.matrix(parameters);
         match (&self.lora, &saved.0) {
             (Some(lora), Some(saved)) if wants_input && !lora.drops(pass) => {
@@ -158,10 +151,28 @@ impl<B: Kernels> Linear<B> {
             }
         }
     }
+
+    /// Adds to the gradients of a weight and a bias that are trained themselves.
+    pub(crate) fn add_own_gradients(
+        &self,
+        dy: &Matrix<B>,
+        x: &Matrix<B>,
+        parameters: &mut Parameters<B>,
+    ) {
+        if let Weight::Trained(id) = self.weight {
+            let sum = parameters.take_gradient(id);
+            parameters.set_gradient(id, B::product(Product::Tn, dy, x, 1.0, sum).cast(DType::F32));
+        }
+        if let Some(Gain::Trained(id)) = self.bias {
+            let sum = parameters.take_gradient_or_zeros(id);
+            parameters.set_gradient(id, sum + dy.clone().cast(DType::F32).sum_dim(0));
+        }
+    }
 }
 
 impl Lora {
-    fn drops(&self, pass: &Pass) -> bool {
+    /// Whether the branch reads another input than the layer in this pass.
+    pub(crate) fn drops(&self, pass: &Pass) -> bool {
         self.dropout > 0.0 && pass.training
     }
 

@@ -10,9 +10,9 @@ use super::{
     optimizer, rotary, swiglu,
 };
 use crate::{
-    AdamW, AttentionShape, CacheShape, Decoding, FrozenMatrix, HeadLoss, IntVector, Kernels,
-    LoraInput, Matrix, Product, QuantizedTensor, RotaryTable, SequenceLayout, Span, Trained,
-    Vector,
+    AdamW, AdaptedLayer, AdaptedOutput, AttentionShape, CacheShape, Decoding, FrozenMatrix,
+    HeadLoss, IntVector, Kernels, LoraInput, Matrix, Product, QuantizedTensor, RotaryTable,
+    SequenceLayout, Span, Trained, Vector,
     cuda::{CollectiveError, DeviceGroup},
     plain::PlainCache,
 };
@@ -62,6 +62,55 @@ macro_rules! kernels_on {
             ) -> (Matrix<Self>, LoraInput<Self>) {
                 let branch = linear::Branch { input, a, b, scale };
                 linear::adapted_linear::<$runtime>(x, weight, bias, branch, accumulator)
+            }
+
+            fn parameter_gradient(
+                lhs: &Matrix<Self>,
+                rhs: &Matrix<Self>,
+                alpha: f32,
+                sum: Option<Matrix<Self>>,
+            ) -> Matrix<Self> {
+                linear::parameter_gradient::<$runtime>(lhs, rhs, alpha, sum)
+            }
+
+            fn projected_linear(
+                x: &Matrix<Self>,
+                weight: &FrozenMatrix<Self>,
+                bias: Option<&Vector<Self>>,
+                projected: &Matrix<Self>,
+                b: &Matrix<Self>,
+                scale: f32,
+                accumulator: Option<Matrix<Self>>,
+            ) -> Matrix<Self> {
+                let branch = (projected, b, scale);
+                linear::projected_linear::<$runtime>(x, weight, bias, branch, accumulator)
+            }
+
+            fn projected_linear_backward(
+                dy: &Matrix<Self>,
+                weight: &FrozenMatrix<Self>,
+                d_projected: &Matrix<Self>,
+                a: &Matrix<Self>,
+                accumulator: Option<Matrix<Self>>,
+            ) -> Matrix<Self> {
+                let branch = (d_projected, a);
+                linear::projected_linear_backward::<$runtime>(dy, weight, branch, accumulator)
+            }
+
+            fn adapted_linears(
+                x: &Matrix<Self>,
+                layers: &[AdaptedLayer<'_, Self>],
+            ) -> Vec<(Matrix<Self>, LoraInput<Self>)> {
+                linear::adapted_linears::<$runtime>(x, layers)
+            }
+
+            fn adapted_linears_backward(
+                x: &Matrix<Self>,
+                layers: &[AdaptedLayer<'_, Self>],
+                outputs: Vec<AdaptedOutput<'_, Self>>,
+                dx: Option<Matrix<Self>>,
+            ) -> (Vec<[Matrix<Self>; 2]>, Option<Matrix<Self>>) {
+                linear::adapted_linears_backward::<$runtime>(x, layers, outputs, dx)
             }
 
             fn lora_backward(

@@ -4,11 +4,15 @@
 
 use burn::tensor::DType;
 
-use super::{buffer::On, dequantize::dequantize};
+use super::{
+    buffer::{On, dense},
+    dequantize::dequantize,
+};
 use crate::{
-    FrozenMatrix, LoraInput, Matrix, Product, Vector,
+    AdaptedLayer, AdaptedOutput, FrozenMatrix, Kernels, LoraInput, Matrix, Product, Vector,
     cuda::{
-        Native,
+        Family, Native,
+        native::is_left_out,
         product::{Operands, fixed_product, product as native_product},
         products_are_fixed,
     },
@@ -57,8 +61,8 @@ fn other_product<R: Native>(
     plain::product(product, lhs, rhs, alpha, accumulator).cast(dtype)
 }
 
-/// A gradient of a parameter: the product in f32, added to `sum`.
-fn gradient<R: Native>(
+/// See [`crate::Kernels::parameter_gradient`].
+pub(super) fn parameter_gradient<R: Native>(
     lhs: &Matrix<On<R>>,
     rhs: &Matrix<On<R>>,
     alpha: f32,
@@ -124,14 +128,80 @@ pub(super) fn adapted_linear<R: Native>(
 ) -> (Matrix<On<R>>, LoraInput<On<R>>) {
     let dtype = x.dtype();
     let projected = product(Product::Nt, branch.input, &branch.a.clone().cast(dtype), 1.0, None);
-    let b = branch.b.clone().mul_scalar(branch.scale).cast(dtype);
+    let outer = (&projected, branch.b, branch.scale);
+    let y = projected_linear(x, weight, bias, outer, accumulator);
+    (y, LoraInput { projected })
+}
+
+/// See [`crate::Kernels::projected_linear`]; the branch is `projected`, b and the scale.
+pub(super) fn projected_linear<R: Native>(
+    x: &Matrix<On<R>>,
+    weight: &FrozenMatrix<On<R>>,
+    bias: Option<&Vector<On<R>>>,
+    (projected, b, scale): (&Matrix<On<R>>, &Matrix<On<R>>, f32),
+    accumulator: Option<Matrix<On<R>>>,
+) -> Matrix<On<R>> {
+    let dtype = x.dtype();
+    let b = b.clone().mul_scalar(scale).cast(dtype);
     let weight = decoded(weight, dtype);
-    let y = double_product(Product::Nt, [x, &weight], [&projected, &b], accumulator);
-    let y = match bias {
+    let y = double_product(Product::Nt, [x, &weight], [projected, &b], accumulator);
+    match bias {
         Some(bias) => super::elementwise::add_bias(y, bias),
         None => y,
-    };
-    (y, LoraInput { projected })
+    }
+}
+
+/// See [`crate::Kernels::projected_linear_backward`]; the branch is the gradient by `projected`, and a.
+pub(super) fn projected_linear_backward<R: Native>(
+    dy: &Matrix<On<R>>,
+    weight: &FrozenMatrix<On<R>>,
+    (d_projected, a): (&Matrix<On<R>>, &Matrix<On<R>>),
+    accumulator: Option<Matrix<On<R>>>,
+) -> Matrix<On<R>> {
+    let a = a.clone().cast(dy.dtype());
+    let weight = decoded(weight, dy.dtype());
+    double_product(Product::Nn, [dy, &weight], [d_projected, &a], accumulator)
+}
+
+/// Whether one product for all branches is as good as one for each: where the CUDA C++ products run,
+/// for ranks that leave all rows whole chunks of 16 bytes.
+fn stacks<R: Native>(x: &Matrix<On<R>>, layers: &[AdaptedLayer<'_, On<R>>]) -> bool {
+    layers.len() > 1
+        && layers.iter().all(|layer| layer.a.dims()[0].is_multiple_of(8))
+        && !is_left_out(Family::Products)
+        && R::card(&dense(x).client).is_some()
+}
+
+/// See [`crate::Kernels::adapted_linears`].
+pub(super) fn adapted_linears<R: Native>(
+    x: &Matrix<On<R>>,
+    layers: &[AdaptedLayer<'_, On<R>>],
+) -> Vec<(Matrix<On<R>>, LoraInput<On<R>>)>
+where
+    On<R>: Kernels,
+{
+    if stacks(x, layers) {
+        plain::stacked_linears(x, layers)
+    } else {
+        plain::adapted_linears(x, layers)
+    }
+}
+
+/// See [`crate::Kernels::adapted_linears_backward`].
+pub(super) fn adapted_linears_backward<R: Native>(
+    x: &Matrix<On<R>>,
+    layers: &[AdaptedLayer<'_, On<R>>],
+    outputs: Vec<AdaptedOutput<'_, On<R>>>,
+    dx: Option<Matrix<On<R>>>,
+) -> (Vec<[Matrix<On<R>>; 2]>, Option<Matrix<On<R>>>)
+where
+    On<R>: Kernels,
+{
+    if stacks(x, layers) {
+        plain::stacked_linears_backward(x, layers, outputs, dx)
+    } else {
+        plain::adapted_linears_backward(x, layers, outputs, dx)
+    }
 }
 
 /// See [`crate::Kernels::lora_backward`].
@@ -155,9 +225,7 @@ pub(super) fn adapted_linear_backward<R: Native>(
     [da, db, dx]: [Option<Matrix<On<R>>>; 3],
 ) -> [Matrix<On<R>>; 3] {
     let (da, db, d_projected) = parameter_gradients(dy, &branch, projected, da, db);
-    let a = branch.a.clone().cast(dy.dtype());
-    let weight = decoded(weight, dy.dtype());
-    [da, db, double_product(Product::Nn, [dy, &weight], [&d_projected, &a], dx)]
+    [da, db, projected_linear_backward(dy, weight, (&d_projected, branch.a), dx)]
 }
 
 /// Gradients by A and B, and the gradient by `projected`.
@@ -170,8 +238,8 @@ fn parameter_gradients<R: Native>(
 ) -> (Matrix<On<R>>, Matrix<On<R>>, Matrix<On<R>>) {
     let b = branch.b.clone().cast(dy.dtype());
     let d_projected = product(Product::Nn, dy, &b, branch.scale, None);
-    let db = gradient(dy, projected, branch.scale, db);
-    let da = gradient(&d_projected, branch.input, 1.0, da);
+    let db = parameter_gradient(dy, projected, branch.scale, db);
+    let da = parameter_gradient(&d_projected, branch.input, 1.0, da);
     (da, db, d_projected)
 }
 

@@ -1,6 +1,7 @@
 //! Every operation in plain Burn tensor operations: the definition that the fast versions are
 //! tested against, and what a backend without own kernels runs.
 
+mod adapted;
 mod attention;
 mod cache;
 mod elementwise;
@@ -10,6 +11,9 @@ mod norm;
 mod optimizer;
 mod rotary;
 
+pub use adapted::{
+    adapted_linears, adapted_linears_backward, stacked_linears, stacked_linears_backward,
+};
 pub use attention::{attention, attention_backward};
 pub use cache::{PlainCache, cached_attention};
 pub use elementwise::{

@@ -6,6 +6,7 @@
 
 mod inputs;
 mod parity;
+mod parity_linear;
 mod parity_optimizer;
 mod self_check;
 mod speed;

@@ -7,11 +7,12 @@ use burn::tensor::{DType, Tensor};
 
 use super::{
     inputs::{layout, matrix, quantized, vector},
+    parity_linear::{adapted_linear, adapted_linears},
     parity_optimizer::{optimizer, optimizer_of_many},
 };
 use crate::{
-    AttentionShape, CacheShape, Cpu, Decoding, FrozenMatrix, Kernels, LoraInput, Product,
-    RotaryTable, Span, layout::int_vector, plain,
+    AttentionShape, CacheShape, Cpu, Decoding, FrozenMatrix, Kernels, Product, RotaryTable, Span,
+    layout::int_vector, plain,
 };
 
 /// One operation.
@@ -97,6 +98,12 @@ pub fn parity_cases<B: Decoding>(
         tolerance,
         Box::new(move || adapted_linear::<B>(&on, dtype)),
     );
+    let on = device.clone();
+    add(
+        "adapted linears of one input, forward and backward".to_owned(),
+        tolerance,
+        Box::new(move || adapted_linears::<B>(&on, dtype)),
+    );
     for (head_dim, lengths, window) in [
         (64, vec![150, 3, 64, 80], None),
         (128, vec![300, 20], None),
@@ -152,45 +159,6 @@ pub(super) fn cpu_matrix(seed: u64, shape: [usize; 2], dtype: DType) -> crate::M
     let values = super::inputs::numbers(seed, shape[0] * shape[1], dtype);
     let data = burn::tensor::TensorData::new(values, shape);
     Tensor::from_data(data, (&CPU, DType::F32))
-}
-
-fn adapted_linear<B: Kernels>(device: &B::Device, dtype: DType) -> f64 {
-    let (tokens, [out, into], rank, scale) = (130, [264, 512], 16, 2.0);
-    let both = |seed, shape, dtype| {
-        (matrix::<B>(seed, shape, dtype, device), cpu_matrix(seed, shape, dtype))
-    };
-    let (x, x_cpu) = both(1, [tokens, into], dtype);
-    let (dy, dy_cpu) = both(2, [tokens, out], dtype);
-    // Rounded as the kernels round them, so that only their arithmetic is compared.
-    let (a, a_cpu) = both(3, [rank, into], dtype);
-    let (b, b_cpu) = both(4, [out, rank], dtype);
-    let (a, b) = (a.cast(DType::F32), b.cast(DType::F32));
-    let weight = FrozenMatrix::Quantized(quantized::<B>(5, [out, into], device));
-    let weight_cpu = FrozenMatrix::Quantized(quantized::<Cpu>(5, [out, into], &CPU));
-    let (y, saved) = B::adapted_linear(&x, &weight, None, &x, &a, &b, scale, Some(dy.clone()));
-    let sum = plain::linear(&x_cpu, &weight_cpu, Some(dy_cpu.clone()));
-    let inner = plain::product(Product::Nt, &x_cpu, &a_cpu, 1.0, None);
-    let y_cpu = plain::product(Product::Nt, &inner, &b_cpu, scale, Some(sum));
-    let forward = error(y, y_cpu);
-    let (da, db, dx) = B::adapted_linear_backward(
-        &dy,
-        &weight,
-        &x,
-        &saved,
-        &a,
-        &b,
-        scale,
-        None,
-        None,
-        Some(x.clone()),
-    );
-    let saved_cpu = LoraInput { projected: inner };
-    let dx_cpu = plain::linear_backward(&dy_cpu, &weight_cpu, Some(x_cpu.clone()));
-    let d_inner = plain::product(Product::Nn, &dy_cpu, &b_cpu, scale, None);
-    let db_cpu = plain::product(Product::Tn, &dy_cpu, &saved_cpu.projected, scale, None);
-    let da_cpu = plain::product(Product::Tn, &d_inner, &x_cpu, 1.0, None);
-    let dx_cpu = plain::product(Product::Nn, &d_inner, &a_cpu, 1.0, Some(dx_cpu));
-    worst([forward, error(da, da_cpu), error(db, db_cpu), error(dx, dx_cpu)])
 }
 
 fn attention<B: Kernels>(

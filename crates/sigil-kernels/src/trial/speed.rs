@@ -6,7 +6,8 @@ use burn::tensor::DType;
 
 use super::inputs::{layout, matrix, quantized, vector};
 use crate::{
-    AdamW, AttentionShape, CacheShape, Decoding, FrozenMatrix, Kernels, Product, Span, Trained,
+    AdamW, AdaptedLayer, AdaptedOutput, AttentionShape, CacheShape, Decoding, FrozenMatrix,
+    Kernels, Product, Span, Trained,
 };
 
 /// Sizes of a model and of a micro-batch.
@@ -152,6 +153,53 @@ pub fn speed_cases<B: Decoding>(device: &B::Device, dtype: DType, sizes: Sizes) 
             })
         }),
     );
+    for backward in [false, true] {
+        let on = device.clone();
+        let outputs = [q, kv, kv];
+        let width: usize = outputs.iter().sum();
+        let (name, own) = if backward { ("backward", 2) } else { ("forward", 1) };
+        // The base once; A and B once forward, and each by its gradient and by the input's backward.
+        let branches = own * rank * (3 * hidden + width);
+        add(
+            format!("NF4 linears q, k, v with LoRA, {name}"),
+            [
+                product(tokens as f64 * (hidden * width + branches) as f64),
+                (tokens * (own * hidden + width)) as f64 * element,
+            ],
+            Box::new(move || {
+                let x = matrix::<B>(1, [tokens, hidden], dtype, &on);
+                let tensors = outputs.map(|out| {
+                    let weight = FrozenMatrix::Quantized(quantized::<B>(2, [out, hidden], &on));
+                    let a = matrix::<B>(3, [rank, hidden], DType::F32, &on);
+                    let b = matrix::<B>(4, [out, rank], DType::F32, &on);
+                    (weight, a, b, matrix::<B>(5, [tokens, out], dtype, &on))
+                });
+                let mut saved: Option<Vec<_>> = None;
+                Box::new(move || {
+                    let layers = tensors.each_ref().map(|(weight, a, b, _)| AdaptedLayer {
+                        weight,
+                        bias: None,
+                        a,
+                        b,
+                        scale: 2.0,
+                    });
+                    // What is measured backward needs the forward pass once.
+                    if !backward || saved.is_none() {
+                        let all = B::adapted_linears(&x, &layers).into_iter();
+                        saved = Some(all.map(|(_, saved)| saved).collect());
+                    }
+                    let (true, Some(saved)) = (backward, &saved) else { return };
+                    let given = tensors.iter().zip(saved).map(|((.., dy), saved)| AdaptedOutput {
+                        dy,
+                        saved,
+                        da: None,
+                        db: None,
+                    });
+                    drop(B::adapted_linears_backward(&x, &layers, given.collect(), None));
+                })
+            }),
+        );
+    }
     // A causal row sees half of its document; two products forward, five backward.
     let pairs = tokens as f64 * (sizes.document as f64 + 1.0) / 2.0;
     let scores = product(pairs * q as f64);

@@ -15,6 +15,7 @@ mod head;
 mod norm;
 mod nvrtc;
 mod optimizer;
+mod stacked;
 mod values;
 
 use compare::{assert_close, assert_close_vector, assert_equal, config};
