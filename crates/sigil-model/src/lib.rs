@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`parameters`] | what is trained: values and gradients by name |
 //! | [`linear`] | a frozen or trained linear layer with its LoRA branch |
+//! | `group` | linear layers that read the same input, as one call |
 //! | [`layer`] | one decoder layer, forward and backward side by side |
 //! | [`decoder`] | embedding, layers, head: loss, gradients, logits |
 //! | [`load`] | from model files to a decoder, quantizing while streaming |
