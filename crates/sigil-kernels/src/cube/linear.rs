@@ -163,8 +163,8 @@ pub(super) fn projected_linear_backward<R: Native>(
     double_product(Product::Nn, [dy, &weight], [d_projected, &a], accumulator)
 }
 
-/// Whether one product for all branches is as good as one for each: where the CUDA C++ products run,
-/// for ranks that leave all rows whole chunks of 16 bytes.
+/// Whether the branches share one product: where the CUDA C++ products run, and no rank leaves rows that
+/// are no whole chunks of 16 bytes.
 fn stacks<R: Native>(x: &Matrix<On<R>>, layers: &[AdaptedLayer<'_, On<R>>]) -> bool {
     layers.len() > 1
         && layers.iter().all(|layer| layer.a.dims()[0].is_multiple_of(8))
