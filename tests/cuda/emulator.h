@@ -260,6 +260,18 @@ static inline float rounded_difference(float a, float b) { return a - b; }
 static inline float rounded_product(float a, float b) { return a * b; }
 static inline float rounded_quotient(float a, float b) { return a / b; }
 static inline float rounded_root(float x) { return std::sqrt(x); }
+static inline uint32_t bits_of_float(float value) {
+    uint32_t bits;
+    std::memcpy(&bits, &value, 4);
+    return bits;
+}
+
+static inline unsigned long long high_product(unsigned long long a, unsigned long long b) {
+    return static_cast<unsigned __int128>(a) * b >> 64;
+}
+
+// A thread runs alone until it waits, so every addition is whole.
+static inline void add_shared(unsigned long long* to, unsigned long long value) { *to += value; }
 
 // An address in shared memory as the card counts it: from the first byte of the block's memory.
 static inline uint32_t shared_address(const void* pointer) {

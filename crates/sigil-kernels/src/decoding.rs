@@ -5,8 +5,8 @@
 //! blocking from the whole shape.) CubeCL backends run CUDA C++ where it covers shapes and card, else
 //! [`crate::plain`], and promise equality up to rounding only.
 //!
-//! No sampling here and no model structure: see `sigil-model`. The CPU's kernels are in
-//! `flex/panels/` and `flex/cache.rs`, those for CUDA in `cuda/decoding.rs`.
+//! No model structure here, and no choice of tokens on the CPU: see `sigil-model`. The CPU's kernels are
+//! in `flex/panels/` and `flex/cache.rs`, those for CUDA in `cuda/decoding.rs` and `cuda/choosing.rs`.
 
 use std::fmt::Debug;
 
@@ -36,6 +36,31 @@ pub struct Span {
     pub first: usize,
     /// Number of rows.
     pub rows: usize,
+}
+
+/// How tokens are chosen from logits: the penalty, then temperature, top-k, top-p, min-p, then a draw.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ChoiceSettings {
+    /// Divisor of the logits; 0 takes the likeliest token (greedy).
+    pub temperature: f32,
+    /// Only tokens with at least the so-manieth largest logit; 0 for all.
+    pub top_k: usize,
+    /// Only the likeliest tokens that reach this share of the weights together; 1 for all. Of equal ones
+    /// the lower token comes first.
+    pub top_p: f32,
+    /// Only tokens at least this many times as likely as the likeliest; 0 for all.
+    pub min_p: f32,
+    /// Positive logits of tokens in the text are divided by it, negative ones multiplied; 1 is off.
+    pub repetition_penalty: f32,
+}
+
+/// What the choice of one row's token depends on besides its logits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RowChoice<'a> {
+    /// In `[0, 1)`: the share of the weights' sum at which the token lies.
+    pub random: f64,
+    /// The tokens of the text so far, each once.
+    pub seen: &'a [u32],
 }
 
 /// The operations of generation, without gradients.
@@ -81,11 +106,23 @@ pub trait Decoding: Kernels {
         shape: AttentionShape,
     ) -> Matrix<Self>;
 
-    /// The likeliest token of every row of `logits [rows, vocab]`, f32, the first of equal ones, chosen
-    /// where the logits are; `None` where that is no faster than reading them.
-    fn likeliest(logits: &Matrix<Self>) -> Option<Vec<u32>> {
-        let _ = logits;
-        None
+    /// A token for every row of `logits [rows, vocab]`, f32, chosen where the logits are; gives them back
+    /// where that is no faster than reading them.
+    ///
+    /// Greedy, it is the first of the likeliest tokens. Drawn, it has the same distribution wherever it is
+    /// drawn, and is a function of the row alone; but the same number need not draw the same token as on
+    /// the CPU, where words are counted from the likeliest on.
+    ///
+    /// # Panics
+    /// When `rows` are not as many as the logits' or a text holds no word: the generator's own
+    /// book-keeping.
+    fn choose(
+        logits: Matrix<Self>,
+        how: &ChoiceSettings,
+        rows: &[RowChoice<'_>],
+    ) -> Result<Vec<u32>, Matrix<Self>> {
+        let _ = (how, rows);
+        Err(logits)
     }
 
     /// Copies the first `positions` of one slot to another.

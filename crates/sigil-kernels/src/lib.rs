@@ -25,7 +25,7 @@ pub mod softmax;
 pub mod trial;
 
 pub use cube::Gpu;
-pub use decoding::{CacheShape, Decoding, Span};
+pub use decoding::{CacheShape, ChoiceSettings, Decoding, RowChoice, Span};
 pub use flex::{CpuCache, Panels};
 pub use kernels::{
     AdamW, AdaptedLayer, AdaptedOutput, AttentionShape, HeadLoss, Kernels, LoraInput, Product,

@@ -10,9 +10,9 @@ use super::{
     optimizer, rotary, swiglu,
 };
 use crate::{
-    AdamW, AdaptedLayer, AdaptedOutput, AttentionShape, CacheShape, Decoding, FrozenMatrix,
-    HeadLoss, IntVector, Kernels, LoraInput, Matrix, Product, QuantizedTensor, RotaryTable,
-    SequenceLayout, Span, Trained, Vector,
+    AdamW, AdaptedLayer, AdaptedOutput, AttentionShape, CacheShape, ChoiceSettings, Decoding,
+    FrozenMatrix, HeadLoss, IntVector, Kernels, LoraInput, Matrix, Product, QuantizedTensor,
+    RotaryTable, RowChoice, SequenceLayout, Span, Trained, Vector,
     cuda::{CollectiveError, DeviceGroup},
     plain::PlainCache,
 };
@@ -311,8 +311,12 @@ macro_rules! kernels_on {
                 decoding::cached_attention::<$runtime>(q, k, v, cache, spans, shape)
             }
 
-            fn likeliest(logits: &Matrix<Self>) -> Option<Vec<u32>> {
-                crate::cuda::decoding::likeliest::<$runtime>(logits)
+            fn choose(
+                logits: Matrix<Self>,
+                how: &ChoiceSettings,
+                rows: &[RowChoice<'_>],
+            ) -> Result<Vec<u32>, Matrix<Self>> {
+                crate::cuda::choosing::choose::<$runtime>(logits, how, rows)
             }
 
             fn copy_slot(cache: &mut Self::Cache, from: usize, to: usize, positions: usize) {

@@ -3,9 +3,8 @@
 
 use super::{
     attention::{HEAD_SIZES, Pass},
-    decoding::{
-        MOST_GROUP, RowTiles, combine_source, decode_source, likeliest_source, store_source,
-    },
+    choosing::{draw_source, likeliest_source, penalize_source},
+    decoding::{MOST_GROUP, RowTiles, combine_source, decode_source, store_source},
     optimizer::{adamw_source, squares_source},
     source::Source,
     tiles::{Output, Tiles, fixed_source, reduce_source},
@@ -94,9 +93,9 @@ pub fn decoding() -> Vec<(u32, Source)> {
     all
 }
 
-/// The one variant of `likeliest.cu`.
-pub fn likeliest() -> Source {
-    likeliest_source()
+/// The one variant each of `likeliest.cu`, `draw.cu` and `penalize.cu`.
+pub fn choosing() -> [Source; 3] {
+    [likeliest_source(), draw_source(), penalize_source()]
 }
 
 /// `adamw_many.cu` and `squares_many.cu`, which have one variant each.
@@ -110,7 +109,7 @@ pub fn all() -> Vec<Source> {
     all.extend(attention().into_iter().chain(decoding()).map(|(_, source)| source));
     all.extend(row_products());
     all.extend(fixed_products());
-    all.push(likeliest());
+    all.extend(choosing());
     all.extend(optimizer());
     for f32 in [false, true] {
         all.extend([false, true].map(|adds| reduce_source(f32, adds)));

@@ -1,17 +1,16 @@
 //! Launches of the kernels of generation: products of few tokens with 4-bit weights, and attention
 //! over a cache. Which shapes they take is decided here; the rest stays with `cube/decoding.rs`.
 
-use burn::tensor::{DType, Tensor};
+use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
 
 use super::{
     Card, Native, attention,
     native::{Family, aligned, is_left_out},
-    source::{ATTENTION_COMBINE, ATTENTION_DECODE, CACHE_STORE, LIKELIEST, NF4_ROWS, Source},
+    source::{ATTENTION_COMBINE, ATTENTION_DECODE, CACHE_STORE, NF4_ROWS, Source},
 };
 use crate::{
-    AttentionShape, CacheShape, IntVector, Matrix, QuantizedTensor, ScaleTensors, SequenceLayout,
-    Span,
+    AttentionShape, CacheShape, Matrix, QuantizedTensor, ScaleTensors, SequenceLayout, Span,
     cube::buffer::{On, dense, dense_int, empty, owned, tensor, upload_int},
     decoding::check_spans,
     plain::PlainCache,
@@ -153,36 +152,6 @@ pub(crate) fn combine_source(head_dim: usize) -> Source {
 /// The kernel that stores new rows.
 pub(crate) fn store_source() -> Source {
     Source { file: CACHE_STORE, defines: vec![], threads: 256, shared_bytes: 0 }
-}
-
-/// The kernel that chooses the likeliest token of a row.
-pub(crate) fn likeliest_source() -> Source {
-    Source { file: LIKELIEST, defines: vec![], threads: 256, shared_bytes: 2 * 256 * 4 }
-}
-
-/// See [`crate::Decoding::likeliest`].
-pub(crate) fn likeliest<R: Native>(logits: &Matrix<On<R>>) -> Option<Vec<u32>> {
-    let [rows, columns] = logits.dims();
-    let countable = i32::try_from(columns).is_ok() && i32::try_from(rows).is_ok();
-    if is_left_out(Family::Decoding)
-        || logits.dtype() != DType::F32
-        || !countable
-        || rows * columns == 0
-    {
-        return None;
-    }
-    let logits = dense(logits);
-    R::card(&logits.client)?;
-    let out = empty(&logits, [rows], DType::I32);
-    R::launch(
-        &logits.client,
-        likeliest_source(),
-        [rows as u32, 1, 1],
-        &[&logits, &out],
-        &[columns as u32],
-    );
-    let out: IntVector<On<R>> = Tensor::from_primitive(out);
-    Some(out.into_data().iter::<i32>().map(|token| token as u32).collect())
 }
 
 /// Whether the kernels take these heads and this cache.

@@ -1,6 +1,7 @@
 //! Kernels in CUDA C++ (`*.cu`), for what CubeCL's own language does not reach on tensor cores:
-//! matrix products with the LoRA branch inside, attention forward and backward, and the products and
-//! the attention of generation; and for what it has no words for, a launch over many tensors.
+//! matrix products with the LoRA branch inside, attention forward and backward, and the products, the
+//! attention and the choice of tokens of generation; and for what it has no words for, a launch over many
+//! tensors.
 //!
 //! They run on CubeCL's stream and buffers, so they mix freely with the kernels of [`crate::cube`].
 //! Each is compiled at run time for the card at hand and needs compute capability 8.0; what they do
@@ -10,6 +11,7 @@
 
 pub(crate) mod attention;
 pub mod catalogue;
+pub(crate) mod choosing;
 pub(crate) mod decoding;
 pub(crate) mod native;
 pub(crate) mod optimizer;

@@ -35,7 +35,8 @@ pub enum Family {
     Products,
     /// Attention of training; CubeCL's kernels stand in.
     Attention,
-    /// Products of few tokens and attention over a cache; products and the plain version stand in.
+    /// Products of few tokens, attention over a cache and the choice of tokens; products, the plain
+    /// version and the CPU stand in.
     Decoding,
     /// AdamW and the gradient norm over many matrices a launch; CubeCL's, one a launch, stand in.
     Optimizer,

@@ -81,6 +81,14 @@ DEVICE float exp2_fast(float x) {
 }
 
 DEVICE float float_of_bits(u32 bits) { return __uint_as_float(bits); }
+DEVICE u32 bits_of_float(float value) { return __float_as_uint(value); }
+
+// The upper 64 bits of the product.
+DEVICE u64 high_product(u64 a, u64 b) { return __umul64hi(a, b); }
+
+// Adds to a number in shared memory that others add to at the same time. Integers only: a float's sum would
+// depend on the order.
+DEVICE void add_shared(u64* to, u64 value) { atomicAdd(to, value); }
 
 // Each rounded by itself: the compiler may not join two of them into a multiply-add.
 DEVICE float rounded_sum(float a, float b) { return __fadd_rn(a, b); }

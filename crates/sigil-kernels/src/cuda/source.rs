@@ -64,6 +64,10 @@ pub const ATTENTION_DECODE: File = file!("attention_decode");
 pub const ATTENTION_COMBINE: File = file!("attention_combine");
 /// `likeliest.cu`
 pub const LIKELIEST: File = file!("likeliest");
+/// `draw.cu`
+pub const DRAW: File = file!("draw");
+/// `penalize.cu`
+pub const PENALIZE: File = file!("penalize");
 /// `cache_store.cu`
 pub const CACHE_STORE: File = file!("cache_store");
 /// `adamw_many.cu`

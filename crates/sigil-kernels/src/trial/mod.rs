@@ -4,6 +4,7 @@
 //! own, so that one that fails leaves the others. Nothing here reads a clock or prints. Sizes are
 //! given; [`Sizes::LLAMA_8B`] is what matters. Read `parity.rs` next.
 
+mod choosing;
 mod inputs;
 mod parity;
 mod parity_linear;

@@ -6,6 +6,7 @@
 use burn::tensor::{DType, Tensor};
 
 use super::{
+    choosing,
     inputs::{layout, matrix, quantized, vector},
     parity_linear::{adapted_linear, adapted_linears},
     parity_optimizer::{optimizer, optimizer_of_many},
@@ -136,7 +137,10 @@ pub fn parity_cases<B: Decoding>(
         add(name, tolerance, Box::new(move || cached_attention::<B>(&on, dtype, shape)));
     }
     let on = device.clone();
-    add("likeliest tokens".to_owned(), 0.0, Box::new(move || likeliest::<B>(&on)));
+    add("likeliest tokens".to_owned(), 0.0, Box::new(move || choosing::likeliest::<B>(&on)));
+    let on = device.clone();
+    // A word less or more at the end of what is kept moves the shares by less.
+    add("drawn tokens".to_owned(), 1e-3, Box::new(move || choosing::drawn::<B>(&on)));
     let on = device.clone();
     add(
         "norm, SwiGLU, bias, rotation".to_owned(),
@@ -254,18 +258,6 @@ fn row_linear<B: Decoding>(device: &B::Device, dtype: DType, tokens: usize) -> f
             plain::linear(&x_cpu, &weight_cpu, Some(sum_cpu)),
         ),
     ])
-}
-
-/// 1 where a token is another one than on the CPU.
-fn likeliest<B: Decoding>(device: &B::Device) -> f64 {
-    let shape = [5, 1000];
-    let Some(found) = B::likeliest(&matrix::<B>(1, shape, DType::F32, device)) else { return 0.0 };
-    let logits = super::inputs::numbers(1, shape[0] * shape[1], DType::F32);
-    let wanted = logits.chunks(shape[1]).map(|row| {
-        let better = |best: usize, at: usize| if row[at] > row[best] { at } else { best };
-        (0..row.len()).fold(0, better) as u32
-    });
-    if wanted.eq(found) { 0.0 } else { 1.0 }
 }
 
 /// Prompts, then single tokens in another order of slots, then two more at once.

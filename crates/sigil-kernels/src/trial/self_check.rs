@@ -45,9 +45,13 @@ fn operations(family: Family) -> &'static [&'static str] {
         Family::Warpgroups => &["product Nt [300", "product Nn [300, 520] [520, 264]"],
         Family::Products => &["product Nt", "product Nn", "product Tn", "adapted linear"],
         Family::Attention => &["attention, heads of 64", "attention, heads of 128"],
-        Family::Decoding => {
-            &["rows of", "likeliest", "attention over a cache, 8", "attention over a cache, 6"]
-        }
+        Family::Decoding => &[
+            "rows of",
+            "likeliest",
+            "drawn",
+            "attention over a cache, 8",
+            "attention over a cache, 6",
+        ],
         Family::Optimizer => &["AdamW and norm"],
     }
 }

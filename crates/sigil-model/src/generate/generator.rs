@@ -5,7 +5,8 @@
 
 use std::time::Instant;
 
-use sigil_kernels::{Decoding, Span};
+use burn::tensor::Tensor;
+use sigil_kernels::{Decoding, Matrix, RowChoice, Span, layout::int_vector};
 
 use super::{
     FinishReason, GenerateError, GenerationModel, Sampling, Stop,
@@ -74,7 +75,7 @@ pub trait Observer {
 pub struct Timings {
     /// Prompt tokens that were computed (copied ones are not).
     pub prompt_tokens: u64,
-    /// Seconds of the passes over prompts.
+    /// Seconds of the passes over prompts, choosing the first tokens included.
     pub prompt_secs: f64,
     /// Tokens generated after the first of each sample.
     pub decoded_tokens: u64,
@@ -92,10 +93,11 @@ pub struct Generator<B: Decoding> {
 }
 
 /// A prompt that lies in a slot's cache, with the logits after it.
-struct CachedPrompt {
+struct CachedPrompt<B: Decoding> {
     request: usize,
     slot: usize,
-    logits: Vec<f32>,
+    /// `[1, vocab]`.
+    logits: Matrix<B>,
 }
 
 impl<B: Decoding> Generator<B> {
@@ -175,8 +177,7 @@ impl<B: Decoding> Generator<B> {
             let admitted: Vec<(usize, usize)> = free.zip(pending.by_ref()).collect();
             if !admitted.is_empty() {
                 let begun = Instant::now();
-                let mut logits = self.admit(requests, &admitted, &mut cached);
-                self.timings.prompt_secs += begun.elapsed().as_secs_f64();
+                let logits = self.admit(requests, &admitted, &mut cached);
                 for &(slot, request) in &admitted {
                     let (capacity, vocabulary) =
                         (self.shape.capacity, self.model.config.vocab_size);
@@ -185,7 +186,8 @@ impl<B: Decoding> Generator<B> {
                         Some(Sequence::new(request, source, settings, capacity, vocabulary));
                 }
                 let taken: Vec<usize> = admitted.iter().map(|&(slot, _)| slot).collect();
-                self.choose(&mut slots, &taken, &mut logits, settings, observer);
+                self.choose(&mut slots, &taken, logits, settings, observer);
+                self.timings.prompt_secs += begun.elapsed().as_secs_f64();
             }
             let taken: Vec<usize> =
                 (0..slots.len()).filter(|&slot| slots[slot].is_some()).collect();
@@ -207,17 +209,7 @@ impl<B: Decoding> Generator<B> {
                 .unzip();
             let wanted: Vec<usize> = (0..tokens.len()).collect();
             let logits = self.model.forward(&tokens, &spans, &mut self.caches, &wanted);
-            let on_device =
-                settings.sampling.takes_the_likeliest().then(|| B::likeliest(&logits)).flatten();
-            match on_device {
-                Some(tokens) => self.give(&mut slots, &taken, observer, |sequences| {
-                    accept(sequences, &tokens, settings)
-                }),
-                None => {
-                    let mut logits = on_host(logits);
-                    self.choose(&mut slots, &taken, &mut logits, settings, observer);
-                }
-            }
+            self.choose(&mut slots, &taken, logits, settings, observer);
             self.timings.decode_secs += begun.elapsed().as_secs_f64();
             self.timings.decoded_tokens += taken.len() as u64;
         }
@@ -228,28 +220,29 @@ impl<B: Decoding> Generator<B> {
         &mut self,
         requests: &[Request],
         admitted: &[(usize, usize)],
-        cached: &mut Option<CachedPrompt>,
-    ) -> Vec<f32> {
-        let vocabulary = self.model.config.vocab_size;
+        cached: &mut Option<CachedPrompt<B>>,
+    ) -> Matrix<B> {
         // Samples of the prompt that is cached come first, before its slot may be given to others.
         let same = |a: usize, b: usize| requests[a].prompt == requests[b].prompt;
         let copies = admitted
             .iter()
             .take_while(|(_, request)| cached.as_ref().is_some_and(|c| same(c.request, *request)))
             .count();
-        let mut logits = vec![];
-        if let Some(cached) = cached.as_ref() {
+        // Of every prompt once, and which of them belongs to each of `admitted`.
+        let (mut logits, mut row_of) = (vec![], vec![0; copies]);
+        if let (Some(cached), 1..) = (cached.as_ref(), copies) {
             let positions = requests[cached.request].prompt.len();
             for &(slot, _) in &admitted[..copies] {
                 self.copy(cached.slot, slot, positions);
-                logits.extend_from_slice(&cached.logits);
             }
+            logits.push(cached.logits.clone());
         }
         let rest = &admitted[copies..];
         let leads = |at: usize| at == 0 || !same(rest[at - 1].1, rest[at].1);
         let leaders: Vec<(usize, usize)> =
             (0..rest.len()).filter(|&at| leads(at)).map(|at| rest[at]).collect();
-        let fresh = self.read_prompts(requests, &leaders);
+        let before = logits.len();
+        logits.extend(self.read_prompts(requests, &leaders));
         let mut leader = 0;
         for (at, &(slot, request)) in rest.iter().enumerate() {
             if leads(at) {
@@ -257,15 +250,26 @@ impl<B: Decoding> Generator<B> {
             } else {
                 self.copy(leaders[leader - 1].0, slot, requests[request].prompt.len());
             }
-            logits.extend_from_slice(&fresh[(leader - 1) * vocabulary..leader * vocabulary]);
+            row_of.push(before + leader - 1);
         }
+        let logits = if logits.len() == 1 { logits.remove(0) } else { Tensor::cat(logits, 0) };
         if let Some(&(slot, request)) = leaders.last() {
-            let logits = fresh[fresh.len() - vocabulary..].to_vec();
+            let last = logits.dims()[0] - 1;
+            let logits = self.rows_of(&logits, &[last]);
             *cached = Some(CachedPrompt { request, slot, logits });
         } else if let (Some(cached), Some(&(slot, _))) = (cached.as_mut(), admitted.last()) {
             cached.slot = slot;
         }
-        logits
+        if (0..logits.dims()[0]).eq(row_of.iter().copied()) {
+            return logits;
+        }
+        self.rows_of(&logits, &row_of)
+    }
+
+    /// Copies of the rows.
+    fn rows_of(&self, logits: &Matrix<B>, rows: &[usize]) -> Matrix<B> {
+        let rows = rows.iter().map(|&row| row as i32).collect();
+        logits.clone().select(0, int_vector(rows, &logits.device()))
     }
 
     fn copy(&mut self, from: usize, to: usize, positions: usize) {
@@ -274,8 +278,13 @@ impl<B: Decoding> Generator<B> {
         }
     }
 
-    /// Runs whole prompts through the model, `PROMPT_ROWS` rows at a time.
-    fn read_prompts(&mut self, requests: &[Request], admitted: &[(usize, usize)]) -> Vec<f32> {
+    /// Runs whole prompts through the model, `PROMPT_ROWS` rows at a time; returns the logits after them,
+    /// those of a pass together.
+    fn read_prompts(
+        &mut self,
+        requests: &[Request],
+        admitted: &[(usize, usize)],
+    ) -> Vec<Matrix<B>> {
         let mut all = vec![];
         let (mut next, mut first) = (0, 0);
         while next < admitted.len() {
@@ -295,28 +304,39 @@ impl<B: Decoding> Generator<B> {
             self.timings.prompt_tokens += tokens.len() as u64;
             // The part of a prompt that goes on in the next pass has no logits to read.
             let rows = if wanted.is_empty() { vec![tokens.len() - 1] } else { wanted.clone() };
-            let logits = on_host(self.model.forward(&tokens, &spans, &mut self.caches, &rows));
+            let logits = self.model.forward(&tokens, &spans, &mut self.caches, &rows);
             if !wanted.is_empty() {
-                all.extend(logits);
+                all.push(logits);
             }
         }
         all
     }
 
-    /// Gives the sequences in `taken` their next tokens, chosen from `logits`, and empties the slots of
-    /// those that end.
+    /// Gives the sequences in `taken` their next tokens, chosen from `logits [taken, vocab]`, and empties
+    /// the slots of those that end.
     fn choose(
         &self,
         slots: &mut [Option<Sequence>],
         taken: &[usize],
-        logits: &mut [f32],
+        logits: Matrix<B>,
         settings: &Settings<'_>,
         observer: &mut (dyn Observer + Send),
     ) {
-        let vocabulary = self.model.config.vocab_size;
-        self.give(slots, taken, observer, |sequences| {
-            advance(sequences, logits, vocabulary, settings)
-        });
+        let rows: Vec<RowChoice<'_>> =
+            taken.iter().filter_map(|&slot| slots[slot].as_ref()).map(Sequence::row).collect();
+        match B::choose(logits, &settings.sampling.on_device(), &rows) {
+            Ok(tokens) => {
+                let next = |sequences: &mut [&mut Sequence]| accept(sequences, &tokens, settings);
+                self.give(slots, taken, observer, next);
+            }
+            Err(logits) => {
+                let mut logits: Vec<f32> = logits.into_data().into_vec().expect("logits are f32");
+                let vocabulary = self.model.config.vocab_size;
+                self.give(slots, taken, observer, |sequences| {
+                    advance(sequences, &mut logits, vocabulary, settings)
+                });
+            }
+        }
     }
 
     /// Gives the sequences in `taken` the tokens that `next` finds for them, and empties the slots of
@@ -346,8 +366,4 @@ impl<B: Decoding> Generator<B> {
             }
         }
     }
-}
-
-fn on_host<B: Decoding>(logits: sigil_kernels::Matrix<B>) -> Vec<f32> {
-    logits.into_data().into_vec().expect("logits are f32")
 }

@@ -3,8 +3,11 @@
 //! Meaning and order are those of transformers' `generate` (`RepetitionPenaltyLogitsProcessor`,
 //! `TemperatureLogitsWarper`, `TopKLogitsWarper`, `TopPLogitsWarper`, `MinPLogitsWarper`); the
 //! tests hold them against its numbers. Where probabilities are equal the lower token is kept.
+//!
+//! This is the CPU's choice. A card that can chooses by itself (`Decoding::choose`), by the same rules and
+//! the same numbers; which token a number draws may differ, how often a token is drawn does not.
 
-use sigil_kernels::{random, softmax};
+use sigil_kernels::{ChoiceSettings, random, softmax};
 
 use super::GenerateError;
 
@@ -70,9 +73,10 @@ impl Sampling {
         self.temperature == 0.0
     }
 
-    /// True where the likeliest token is taken, whatever the text so far is.
-    pub(super) fn takes_the_likeliest(&self) -> bool {
-        self.is_greedy() && self.repetition_penalty == 1.0
+    /// The same for a device that chooses where the logits are.
+    pub(super) fn on_device(&self) -> ChoiceSettings {
+        let Self { temperature, top_k, top_p, min_p, repetition_penalty } = *self;
+        ChoiceSettings { temperature, top_k, top_p, min_p, repetition_penalty }
     }
 
     /// Chooses a token.

@@ -1,6 +1,7 @@
 //! The sequences that are being generated, one a slot, and the tokens that they get.
 
 use rayon::prelude::*;
+use sigil_kernels::RowChoice;
 
 use super::{
     generator::{Request, Sample, Settings},
@@ -69,10 +70,15 @@ impl Sequence {
         }
     }
 
+    /// What its next token depends on besides logits.
+    pub(super) fn row(&self) -> RowChoice<'_> {
+        RowChoice { random: draw(self.stream, self.tokens.len()), seen: &self.seen.list }
+    }
+
     /// Chooses the next token from its logits; returns it unless it ends the text.
     fn advance(&mut self, logits: &mut [f32], settings: &Settings<'_>) -> Option<u32> {
-        let random = draw(self.stream, self.tokens.len());
-        let token = settings.sampling.choose(logits, &self.seen.list, random);
+        let RowChoice { random, seen } = self.row();
+        let token = settings.sampling.choose(logits, seen, random);
         self.accept(token, settings)
     }
 
