@@ -5,32 +5,49 @@
 
 #if PASS == 0
 
-// Queries at the ends of sequences of the given lengths, in slots that are not in order.
-static void run(const std::vector<u32>& lengths, u32 kv_heads, u32 capacity, u32 window) {
-    const u32 rows = lengths.size(), slot_count = rows + 2, heads = kv_heads * GROUP;
-    u32 longest = 0;
-    for (u32 length : lengths) longest = std::max(longest, length);
+// Queries at the ends of sequences of the given lengths, whose pages lie anywhere in the cache; the second
+// of two queries of the same sequence (`pairs`) sees one position more.
+static void run(const std::vector<u32>& lengths, u32 kv_heads, u32 window, bool pairs = false) {
+    const u32 rows = lengths.size(), heads = kv_heads * GROUP;
+    u32 longest = 0, page_count = 1;
+    for (u32 length : lengths) {
+        longest = std::max(longest, length);
+        page_count += (length + PART - 1) / PART;
+    }
     // One part more than needed: it is empty.
     const u32 parts = (longest + PART - 1) / PART + 1;
     const size_t wide = size_t(heads) * D, narrow = size_t(kv_heads) * D;
-    Buffer<uint16_t> q(rows * wide), keys(slot_count * capacity * narrow),
-        values(slot_count * capacity * narrow);
+    Buffer<uint16_t> q(rows * wide), keys(page_count * PART * narrow), values(page_count * PART * narrow);
     randomize(q);
-    std::vector<int> slots, places;
+    // From the last page to the first, every second one first; no page is the number 0.
+    std::vector<u32> free;
+    for (u32 parity = 0; parity < 2; ++parity)
+        for (u32 page = 1; page < page_count; ++page)
+            if (page % 2 == parity) free.push_back(page);
+    std::vector<std::vector<u32>> tables(rows);
+    std::vector<int> sights;
     for (u32 row = 0; row < rows; ++row) {
-        slots.push_back((row * 2 + 1) % slot_count);
-        places.push_back(slots[row] * capacity + lengths[row] - 1);
-        // What lies beyond a sequence stays NaN.
-        for (size_t i = 0; i < lengths[row] * narrow; ++i) {
-            const size_t place = size_t(slots[row]) * capacity * narrow + i;
-            keys[place] = static_cast<uint16_t>(emulator::bf16_of_float(random_number()));
-            values[place] = static_cast<uint16_t>(emulator::bf16_of_float(random_number()));
+        if (pairs && row % 2 == 1) tables[row] = tables[row - 1];
+        while (tables[row].size() * PART < lengths[row]) {
+            tables[row].push_back(free.back());
+            free.pop_back();
         }
+        sights.push_back(lengths[row]);
+        // A part behind the end names a page that is not this sequence's, or none.
+        for (u32 part = 0; part < parts; ++part)
+            sights.push_back(part < tables[row].size() ? tables[row][part] : 0);
+        // What lies beyond a sequence stays NaN, as does the page of the number 0.
+        for (u32 position = 0; position < lengths[row]; ++position)
+            for (size_t i = 0; i < narrow; ++i) {
+                const size_t place = (tables[row][position / PART] * PART + position % PART) * narrow + i;
+                keys[place] = static_cast<uint16_t>(emulator::bf16_of_float(random_number()));
+                values[place] = static_cast<uint16_t>(emulator::bf16_of_float(random_number()));
+            }
     }
-    const DecodeShape shape = {kv_heads, capacity, window, 3.0f / std::sqrt(float(D))};
+    const DecodeShape shape = {kv_heads, window, 3.0f / std::sqrt(float(D))};
     Buffer<float> partial(size_t(rows) * heads * parts * D), facts(size_t(rows) * heads * parts * 2);
     emulator::launch({parts, kv_heads, rows}, THREADS, SHARED_BYTES, [&] {
-        SIGIL_ENTRY(q.data, keys.data, values.data, places.data(), partial.data, facts.data,
+        SIGIL_ENTRY(q.data, keys.data, values.data, sights.data(), partial.data, facts.data,
                     shape);
     });
     std::vector<double> wanted(rows * wide);
@@ -42,7 +59,8 @@ static void run(const std::vector<u32>& lengths, u32 kv_heads, u32 capacity, u32
             std::vector<double> weights;
             double top = -1e30, total = 0.0;
             auto place = [&](u32 position) {
-                return (size_t(slots[row]) * capacity + position) * narrow + head / GROUP * D;
+                const size_t page = tables[row][position / PART];
+                return (page * PART + position % PART) * narrow + head / GROUP * D;
             };
             for (u32 j = first; j < lengths[row]; ++j) {
                 double score = 0.0;
@@ -73,9 +91,12 @@ static void run(const std::vector<u32>& lengths, u32 kv_heads, u32 capacity, u32
 }
 
 int main() {
-    run({1}, 1, 4, 1u << 30);
-    run({5, 300, 128, 129}, 2, 300, 1u << 30);
-    run({200, 33}, 1, 256, 70);
+    run({1}, 1, 1u << 30);
+    run({5, 300, 128, 129}, 2, 1u << 30);
+    run({200, 33}, 1, 70);
+    // A window inside one page, one that begins with a page, and one over a page's end.
+    run({140, 385, 384, 250}, 1, 129);
+    run({255, 256, 128, 129}, 1, 1u << 30, true);
     return failures != 0;
 }
 

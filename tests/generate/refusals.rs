@@ -38,6 +38,8 @@ fn wrong_settings() {
     refused(&place, &["--repetition-penalty", "0"], 3, &["repetition_penalty"]);
     refused(&place, &["--max-new-tokens", "0"], 3, &["max_new_tokens"]);
     refused(&place, &["--stop-token", "<|nowhere|>"], 3, &["<|nowhere|>"]);
+    let small = ["--prompt", "fn a", "--max-new-tokens", "200", "--cache-tokens", "255"];
+    refused(&place, &small, 3, &["--cache-tokens", "255", "256", "--max-new-tokens"]);
     refused(&place, &["--n", "0"], 2, &["0"]);
     refused(&place, &["--set", "best"], 2, &["--run"]);
 }

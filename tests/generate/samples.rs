@@ -49,6 +49,8 @@ fn a_sample_does_not_depend_on_its_batch_or_on_the_threads() {
     assert_eq!(together.len(), 12);
     assert_eq!(run(&["--batch", "1"]), together);
     assert_eq!(run(&["--batch", "5", "--threads", "1"]), together);
+    // Room for two sequences at a time.
+    assert_eq!(run(&["--cache-tokens", "256"]), together);
     assert_ne!(run(&["--seed", "1"]), together);
     let held_in_four_bits = run(&["--precision", "nf4"]);
     assert_ne!(held_in_four_bits[0]["model"], together[0]["model"]);

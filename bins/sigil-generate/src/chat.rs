@@ -122,7 +122,8 @@ impl Talk<'_> {
         model: sigil_model::generate::GenerationModel<B>,
     ) -> Result<ExitCode, Failure> {
         let capacity = model.positions();
-        let mut generator = Generator::new(model, GeneratorShape { slots: 1, capacity });
+        let mut generator =
+            Generator::new(model, GeneratorShape { slots: 1, capacity, positions: None });
         while let Some(input) = read_input()? {
             match input.trim() {
                 "" => {}

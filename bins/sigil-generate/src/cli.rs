@@ -41,6 +41,10 @@ pub(crate) struct Arguments {
     /// Sequences at the same time
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub(crate) batch: u32,
+    /// Tokens that the cache holds for all sequences together, prompts included; if not given, as many as
+    /// --batch of the longest need. A sequence waits until the room that it may need is free
+    #[arg(long, value_name = "TOKENS")]
+    pub(crate) cache_tokens: Option<usize>,
     /// Print results on stdout as JSON
     #[arg(long)]
     pub(crate) json: bool,

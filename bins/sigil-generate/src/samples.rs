@@ -10,7 +10,7 @@ use std::{
 };
 
 use sigil_data::Digest;
-use sigil_kernels::{Cpu, CudaDevice, DType, Decoding, Gpu};
+use sigil_kernels::{Cpu, CudaDevice, DType, Decoding, Gpu, Pages, pages::PAGE};
 use sigil_model::generate::{
     Generator, GeneratorShape, Observer, Request, Sample, Sampling, Settings, Stop, code_of,
     sample_stream,
@@ -144,6 +144,17 @@ impl<'a> Job<'a> {
             return Err(Failure::new(4, message));
         }
         let capacity = most.min(longest.saturating_add(max_new_tokens));
+        if let Some(tokens) = arguments.cache_tokens
+            && tokens / PAGE < Pages::of_positions(capacity)
+        {
+            let least = Pages::of_positions(capacity) * PAGE;
+            let message = format!(
+                "`--cache-tokens` is {tokens}, and the longest sequence may need {least} ({capacity} \
+                 tokens in pages of {PAGE})"
+            );
+            let hint = format!("give at least {least}, or lower --max-new-tokens");
+            return Err(Failure::new(3, message).hint(hint));
+        }
         let settings = format!(
             "{sampling:?} {max_new_tokens} {:?} {stop_tokens:?} chat template: {chat:?}",
             wanted.stop
@@ -216,7 +227,8 @@ impl<'a> Job<'a> {
                 compute,
             )?;
             let slots = (self.arguments.batch as usize).min(requests.len());
-            let shape = GeneratorShape { slots, capacity: self.capacity };
+            let positions = self.arguments.cache_tokens;
+            let shape = GeneratorShape { slots, capacity: self.capacity, positions };
             let mut generator = Generator::new(model, shape);
             let decode = |tokens: &[u32]| prompt_tokens::text_of(&self.described.tokenizer, tokens);
             let stop = Stop { decode: Some(&decode), ..self.stop() };

@@ -12,15 +12,20 @@ use std::fmt::Debug;
 
 use burn::tensor::backend::Backend;
 
-use crate::{AttentionShape, FrozenMatrix, Kernels, Matrix};
+use crate::{
+    AttentionShape, FrozenMatrix, IntVector, Kernels, Matrix, Pages, layout::int_vector,
+    pages::SlotCopy,
+};
 
 /// Room for the keys and values of one layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CacheShape {
     /// Sequences that are in the cache at the same time.
     pub slots: usize,
-    /// Positions of a sequence.
+    /// Most positions of a sequence.
     pub capacity: usize,
+    /// Pages of all sequences together, see [`crate::Pages`].
+    pub pages: usize,
     /// Key and value heads.
     pub kv_heads: usize,
     /// Features of a head.
@@ -36,6 +41,80 @@ pub struct Span {
     pub first: usize,
     /// Number of rows.
     pub rows: usize,
+}
+
+/// The rows of a pass over a cache and where they lie, the same in every layer.
+#[derive(Clone, Debug)]
+pub struct CachedRows<B: Backend> {
+    /// What the rows continue, in their order.
+    spans: Vec<Span>,
+    /// Of every span the pages of its slot up to its last row.
+    pages: Vec<Vec<u32>>,
+    /// Where each row lies: `page * PAGE + position in the page`, `[rows]`, i32.
+    places: IntVector<B>,
+    /// For every row its position plus one and the pages of its slot, `[rows * (1 + parts)]`, i32; what
+    /// a slot has less pages than the longest is filled with zeros, which nobody reads.
+    sights: IntVector<B>,
+    /// Pages of the longest sequence.
+    parts: usize,
+}
+
+impl<B: Backend> CachedRows<B> {
+    /// Looks up where the rows of `spans` lie.
+    ///
+    /// # Panics
+    /// When a slot has no page for a row, or one that was given to another: the generator's own
+    /// book-keeping.
+    pub fn new(spans: Vec<Span>, pages: &Pages, device: &B::Device) -> Self {
+        let own = |span: &Span| {
+            pages.of_slot(span.slot)[..Pages::of_positions(span.first + span.rows)].to_vec()
+        };
+        let places: Vec<i32> =
+            spans.iter().flat_map(|&span| pages.places(span)).map(|place| place as i32).collect();
+        let pages: Vec<Vec<u32>> = spans.iter().map(own).collect();
+        let parts = pages.iter().map(Vec::len).max().unwrap_or(0);
+        let sights = sights(&spans, &pages, parts);
+        Self {
+            spans,
+            pages,
+            places: int_vector(places, device),
+            sights: int_vector(sights, device),
+            parts,
+        }
+    }
+
+    /// What the rows continue, in their order.
+    pub fn spans(&self) -> &[Span] {
+        &self.spans
+    }
+
+    /// Every span with the pages of its slot up to its last row.
+    pub(crate) fn spans_with_pages(&self) -> impl Iterator<Item = (Span, &[u32])> {
+        self.spans.iter().copied().zip(self.pages.iter().map(Vec::as_slice))
+    }
+
+    /// See the fields.
+    pub(crate) fn on_device(&self) -> (&IntVector<B>, &IntVector<B>, usize) {
+        (&self.places, &self.sights, self.parts)
+    }
+
+    /// Number of rows.
+    pub fn count(&self) -> usize {
+        self.spans.iter().map(|span| span.rows).sum()
+    }
+}
+
+/// See [`CachedRows::sights`].
+fn sights(spans: &[Span], pages: &[Vec<u32>], parts: usize) -> Vec<i32> {
+    let mut sights = vec![];
+    for (span, pages) in spans.iter().zip(pages) {
+        for position in span.first..span.first + span.rows {
+            sights.push(position as i32 + 1);
+            sights.extend(pages.iter().map(|&page| page as i32));
+            sights.resize(sights.len() + parts - pages.len(), 0);
+        }
+    }
+    sights
 }
 
 /// How tokens are chosen from logits: the penalty, then temperature, top-k, top-p, min-p, then a draw.
@@ -83,17 +162,12 @@ pub trait Decoding: Kernels {
     /// An empty cache.
     fn cache(shape: CacheShape, device: &Self::Device) -> Self::Cache;
 
-    /// Bytes that a cache of this shape takes when it is full.
-    fn cache_bytes(shape: CacheShape) -> usize {
-        2 * 4 * shape.slots * shape.capacity * shape.kv_heads * shape.head_dim
-    }
-
-    /// Stores `k` and `v` at the places of `spans`, then attends causally: a row sees the positions
+    /// Stores `k` and `v` at the places of `rows`, then attends causally: a row sees the positions
     /// of its slot up to its own (or the last `window` of them).
     ///
     /// # Shapes
     /// `q [rows, heads * head_dim]`, `k` and `v [rows, kv_heads * head_dim]`, rows in the order of
-    /// `spans`; returns the output like `q`.
+    /// the spans; returns the output like `q`.
     ///
     /// # Panics
     /// When a span leaves the cache or the spans are not all rows: the generator's own book-keeping.
@@ -102,7 +176,7 @@ pub trait Decoding: Kernels {
         k: &Matrix<Self>,
         v: &Matrix<Self>,
         cache: &mut Self::Cache,
-        spans: &[Span],
+        rows: &CachedRows<Self>,
         shape: AttentionShape,
     ) -> Matrix<Self>;
 
@@ -125,8 +199,9 @@ pub trait Decoding: Kernels {
         Err(logits)
     }
 
-    /// Copies the first `positions` of one slot to another.
-    fn copy_slot(cache: &mut Self::Cache, from: usize, to: usize, positions: usize);
+    /// Gives a slot the beginning of another: a cache in pages copies the page that is filled in part,
+    /// one in slots everything.
+    fn copy_slot(cache: &mut Self::Cache, copy: SlotCopy);
 
     /// Runs `f` where this backend's operations start fastest (the CPU: on a worker thread).
     fn in_pool<R: Send>(f: impl FnOnce() -> R + Send) -> R {
@@ -134,12 +209,30 @@ pub trait Decoding: Kernels {
     }
 }
 
-/// The rows that spans cover, which must be all of them.
-pub(crate) fn check_spans<B: Backend>(q: &Matrix<B>, spans: &[Span], shape: CacheShape) {
-    let rows: usize = spans.iter().map(|span| span.rows).sum();
-    assert_eq!(rows, q.dims()[0], "spans cover every row once");
-    for span in spans {
-        assert!(span.slot < shape.slots, "slot {} of {}", span.slot, shape.slots);
-        assert!(span.first + span.rows <= shape.capacity, "the sequence is longer than its slot");
+/// Checks that the spans are all rows.
+pub(crate) fn check_rows<B: Backend>(q: &Matrix<B>, rows: &CachedRows<B>) {
+    assert_eq!(rows.count(), q.dims()[0], "spans cover every row once");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Cpu, pages::PAGE};
+
+    #[test]
+    fn rows_lie_in_the_pages_of_their_slots() {
+        let mut pages = Pages::new(3, 5);
+        for (slot, positions) in [(1, 129), (2, 200)] {
+            pages.begin(slot, None, positions).expect("there is room");
+        }
+        let spans =
+            vec![Span { slot: 2, first: 127, rows: 2 }, Span { slot: 1, first: 3, rows: 1 }];
+        let rows = CachedRows::<Cpu>::new(spans, &pages, &Default::default());
+        let (places, sights, parts) = rows.on_device();
+        let values = |x: &IntVector<Cpu>| x.to_data().iter::<i32>().collect::<Vec<i32>>();
+        let page = PAGE as i32;
+        assert_eq!(values(places), [3 * page - 1, 3 * page, 3]);
+        assert_eq!((values(sights), parts), (vec![128, 2, 3, 129, 2, 3, 4, 0, 0], 2));
+        assert_eq!(rows.count(), 3);
     }
 }

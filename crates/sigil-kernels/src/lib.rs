@@ -19,13 +19,14 @@ mod flex;
 pub mod kernels;
 pub mod layout;
 pub mod matrix;
+pub mod pages;
 pub mod plain;
 pub mod random;
 pub mod softmax;
 pub mod trial;
 
 pub use cube::Gpu;
-pub use decoding::{CacheShape, ChoiceSettings, Decoding, RowChoice, Span};
+pub use decoding::{CacheShape, CachedRows, ChoiceSettings, Decoding, RowChoice, Span};
 pub use flex::{CpuCache, Panels};
 pub use kernels::{
     AdamW, AdaptedLayer, AdaptedOutput, AttentionShape, HeadLoss, Kernels, LoraInput, Product,
@@ -33,6 +34,7 @@ pub use kernels::{
 };
 pub use layout::{RotaryTable, SequenceLayout};
 pub use matrix::{FrozenMatrix, QuantizedTensor, ScaleTensors};
+pub use pages::{Beginning, Pages, SlotCopy};
 
 /// A matrix of activations or weights, `[rows, columns]`, in the backend's float type.
 pub type Matrix<B> = burn::tensor::Tensor<B, 2>;

@@ -2,8 +2,8 @@
 
 use burn::tensor::{DType, Tensor, TensorData};
 use sigil_kernels::{
-    AttentionShape, CacheShape, Cpu, Decoding, FrozenMatrix, Kernels, Matrix, QuantizedTensor,
-    ScaleTensors, Span, plain, random,
+    AttentionShape, Beginning, CacheShape, CachedRows, Cpu, Decoding, FrozenMatrix, Kernels,
+    Matrix, Pages, QuantizedTensor, ScaleTensors, Span, plain, random,
 };
 
 fn numbers(count: usize, seed: u64) -> Vec<f32> {
@@ -120,7 +120,21 @@ fn four_bits_become_the_numbers_of_dequantize() {
     }
 }
 
-const SHAPE: CacheShape = CacheShape { slots: 4, capacity: 70, kv_heads: 2, head_dim: 24 };
+const SHAPE: CacheShape =
+    CacheShape { slots: 4, capacity: 70, pages: 4, kv_heads: 2, head_dim: 24 };
+
+/// Every slot has room for its longest sequence, in pages that are not in the order of the slots.
+fn pages(shape: CacheShape) -> Pages {
+    let mut pages = Pages::new(shape.slots, shape.pages);
+    for slot in (0..shape.slots).rev() {
+        pages.begin(slot, None, shape.capacity).expect("there is room");
+    }
+    pages
+}
+
+fn placed(spans: &[Span], pages: &Pages) -> CachedRows<Cpu> {
+    CachedRows::new(spans.to_vec(), pages, &Default::default())
+}
 
 fn attention_shape(window: Option<usize>) -> AttentionShape {
     AttentionShape { heads: 6, kv_heads: 2, head_dim: 24, window, scale: 0.3 }
@@ -148,8 +162,9 @@ fn attention_over_the_cache_is_that_of_the_definition() {
                 spans.iter().map(|&(slot, first, rows)| Span { slot, first, rows }).collect();
             let count = spans.iter().map(|span| span.rows).sum();
             let [q, k, v] = three(count, 10 * step as u64);
-            let wanted = plain::cached_attention(&q, &k, &v, &mut plain, &spans, shape);
-            let found = Cpu::cached_attention(&q, &k, &v, &mut fast, &spans, shape);
+            let rows = placed(&spans, &pages(SHAPE));
+            let wanted = plain::cached_attention(&q, &k, &v, &mut plain, &rows, shape);
+            let found = Cpu::cached_attention(&q, &k, &v, &mut fast, &rows, shape);
             for (a, b) in floats(&found).iter().zip(floats(&wanted)) {
                 assert!((a - b).abs() <= 2e-6, "window {window:?}, step {step}: {a} and {b}");
             }
@@ -163,7 +178,9 @@ fn attention_of_a_sequence_is_the_same_among_any_others_and_in_any_pieces() {
     let [q, k, v] = three(60, 5);
     let mut whole = Cpu::cache(SHAPE, &Default::default());
     let span = |slot, first, rows| Span { slot, first, rows };
-    let all = floats(&Cpu::cached_attention(&q, &k, &v, &mut whole, &[span(1, 0, 60)], shape));
+    let placed = |spans: &[Span]| placed(spans, &pages(SHAPE));
+    let rows_of_all = placed(&[span(1, 0, 60)]);
+    let all = floats(&Cpu::cached_attention(&q, &k, &v, &mut whole, &rows_of_all, shape));
     let mut pieces = Cpu::cache(SHAPE, &Default::default());
     let other = three(30, 77);
     let mut found = vec![];
@@ -173,7 +190,7 @@ fn attention_of_a_sequence_is_the_same_among_any_others_and_in_any_pieces() {
             Tensor::cat(vec![rows(other, step, step + 1), rows(mine, from, to)], 0)
         };
         let [q, k, v] = [with(&q, &other[0]), with(&k, &other[1]), with(&v, &other[2])];
-        let out = Cpu::cached_attention(&q, &k, &v, &mut pieces, &spans, shape);
+        let out = Cpu::cached_attention(&q, &k, &v, &mut pieces, &placed(&spans), shape);
         found.extend_from_slice(&floats(&out)[144..]);
     }
     assert_eq!(found, all);
@@ -185,15 +202,61 @@ fn a_copied_slot_goes_on_like_its_source() {
     let mut fast = Cpu::cache(SHAPE, &Default::default());
     let mut plain = plain::PlainCache::<Cpu>::new(SHAPE, &Default::default());
     let [q, k, v] = three(21, 5);
-    let prompt = [Span { slot: 3, first: 0, rows: 21 }];
+    let mut pages = pages(SHAPE);
+    let prompt = placed(&[Span { slot: 3, first: 0, rows: 21 }], &pages);
     Cpu::cached_attention(&q, &k, &v, &mut fast, &prompt, shape);
     plain::cached_attention(&q, &k, &v, &mut plain, &prompt, shape);
-    Cpu::copy_slot(&mut fast, 3, 0, 21);
-    plain.copy_slot(3, 0, 21);
+    let beginning = Beginning { slot: 3, positions: 21 };
+    let copy = pages.begin(0, Some(beginning), 70).expect("its own page is free");
+    let copy = copy.expect("another slot's beginning is copied");
+    Cpu::copy_slot(&mut fast, copy);
+    plain.copy_slot(copy);
     let [q, k, v] = three(1, 8).map(|x| Tensor::cat(vec![x.clone(), x], 0));
     let next = [Span { slot: 0, first: 21, rows: 1 }, Span { slot: 3, first: 21, rows: 1 }];
+    let next = placed(&next, &pages);
     let fast = floats(&Cpu::cached_attention(&q, &k, &v, &mut fast, &next, shape));
     let plain = floats(&plain::cached_attention(&q, &k, &v, &mut plain, &next, shape));
     assert_eq!(fast[..144], fast[144..]);
     assert_eq!(plain[..144], plain[144..]);
+}
+
+#[test]
+fn sequences_that_share_pages_do_not_touch_each_other() {
+    let room = CacheShape { slots: 4, capacity: 500, pages: 9, kv_heads: 2, head_dim: 24 };
+    for (prompt, window) in [(260, None), (256, None), (300, Some(90)), (100, None)] {
+        let shape = attention_shape(window);
+        let mut pages = Pages::new(4, room.pages);
+        // What another sequence left behind lies in the pages.
+        pages.begin(3, None, 500).expect("there is room");
+        let mut plain = plain::PlainCache::<Cpu>::new(room, &Default::default());
+        let mut fast = Cpu::cache(room, &Default::default());
+        let pass = |pages: &Pages, spans: &[Span], seed: u64, fast: &mut _, plain: &mut _| {
+            let [q, k, v] = three(spans.iter().map(|span| span.rows).sum(), seed);
+            let rows = placed(spans, pages);
+            let found = floats(&Cpu::cached_attention(&q, &k, &v, fast, &rows, shape));
+            let wanted = floats(&plain::cached_attention(&q, &k, &v, plain, &rows, shape));
+            for (a, b) in found.iter().zip(&wanted) {
+                // Sums over several pages.
+                assert!((a - b).abs() <= 1e-5, "prompt {prompt}, {window:?}: {a} and {b}");
+            }
+        };
+        let span = |slot, first, rows| Span { slot, first, rows };
+        pass(&pages, &[span(3, 0, 500)], 1, &mut fast, &mut plain);
+        pages.shorten(3, 0);
+        pages.begin(1, None, 380).expect("there is room");
+        pass(&pages, &[span(1, 0, prompt)], 2, &mut fast, &mut plain);
+        // It goes on before it is copied.
+        pass(&pages, &[span(1, prompt, 40)], 3, &mut fast, &mut plain);
+        let beginning = Beginning { slot: 1, positions: prompt };
+        for slot in [0, 2] {
+            let copy = pages.begin(slot, Some(beginning), 380).expect("there is room");
+            let copy = copy.expect("another slot's beginning is copied");
+            Cpu::copy_slot(&mut fast, copy);
+            plain.copy_slot(copy);
+        }
+        let together = [span(2, prompt, 60), span(1, prompt + 40, 1), span(0, prompt, 3)];
+        pass(&pages, &together, 4, &mut fast, &mut plain);
+        let next = [span(0, prompt + 3, 1), span(1, prompt + 41, 1), span(2, prompt + 60, 1)];
+        pass(&pages, &next, 5, &mut fast, &mut plain);
+    }
 }

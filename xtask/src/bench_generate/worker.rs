@@ -79,7 +79,7 @@ pub(crate) fn serve(
         let (decoder, parameters) =
             load::<Cpu>(&config, source, &options, &device, &mut |_, _| ()).map_err(model)?;
         let model = GenerationModel::new(decoder, &parameters, AdapterUse::Beside, DType::F32);
-        Ok(Generator::new(model, GeneratorShape { slots: batch, capacity }))
+        Ok(Generator::new(model, GeneratorShape { slots: batch, capacity, positions: None }))
     };
     let hello = Hello {
         implementation: concat!("sigil ", env!("CARGO_PKG_VERSION")).to_owned(),

@@ -107,7 +107,8 @@ impl<B: Decoding> Timed<B> {
             load::<B>(&config, Source::Repeated, &options, device, &mut |_, _| ())
                 .map_err(|error| miette!("{error}"))?;
         let model = GenerationModel::new(decoder, &parameters, AdapterUse::Beside, dtype);
-        let generator = Generator::new(model, GeneratorShape { slots: SLOTS, capacity });
+        let generator =
+            Generator::new(model, GeneratorShape { slots: SLOTS, capacity, positions: None });
         wait::<B>(device).map_err(|error| miette!("{error}"))?;
         let made_in_seconds = begun.elapsed().as_secs_f64();
         Ok(Self { generator, lengths, device: device.clone(), made_in_seconds })

@@ -10,9 +10,9 @@ use super::{
     optimizer, rotary, swiglu,
 };
 use crate::{
-    AdamW, AdaptedLayer, AdaptedOutput, AttentionShape, CacheShape, ChoiceSettings, Decoding,
-    FrozenMatrix, HeadLoss, IntVector, Kernels, LoraInput, Matrix, Product, QuantizedTensor,
-    RotaryTable, RowChoice, SequenceLayout, Span, Trained, Vector,
+    AdamW, AdaptedLayer, AdaptedOutput, AttentionShape, CacheShape, CachedRows, ChoiceSettings,
+    Decoding, FrozenMatrix, HeadLoss, IntVector, Kernels, LoraInput, Matrix, Product,
+    QuantizedTensor, RotaryTable, RowChoice, SequenceLayout, SlotCopy, Trained, Vector,
     cuda::{CollectiveError, DeviceGroup},
     plain::PlainCache,
 };
@@ -305,10 +305,10 @@ macro_rules! kernels_on {
                 k: &Matrix<Self>,
                 v: &Matrix<Self>,
                 cache: &mut Self::Cache,
-                spans: &[Span],
+                rows: &CachedRows<Self>,
                 shape: AttentionShape,
             ) -> Matrix<Self> {
-                decoding::cached_attention::<$runtime>(q, k, v, cache, spans, shape)
+                decoding::cached_attention::<$runtime>(q, k, v, cache, rows, shape)
             }
 
             fn choose(
@@ -319,8 +319,8 @@ macro_rules! kernels_on {
                 crate::cuda::choosing::choose::<$runtime>(logits, how, rows)
             }
 
-            fn copy_slot(cache: &mut Self::Cache, from: usize, to: usize, positions: usize) {
-                cache.copy_slot(from, to, positions);
+            fn copy_slot(cache: &mut Self::Cache, copy: SlotCopy) {
+                cache.copy_slot(copy);
             }
         }
     };

@@ -3,7 +3,7 @@
 
 use super::{buffer::On, linear};
 use crate::{
-    AttentionShape, FrozenMatrix, Matrix, Span,
+    AttentionShape, CachedRows, FrozenMatrix, Matrix,
     cuda::{Native, decoding},
     plain::{self, PlainCache},
 };
@@ -27,9 +27,9 @@ pub(super) fn cached_attention<R: Native>(
     k: &Matrix<On<R>>,
     v: &Matrix<On<R>>,
     cache: &mut PlainCache<On<R>>,
-    spans: &[Span],
+    rows: &CachedRows<On<R>>,
     shape: AttentionShape,
 ) -> Matrix<On<R>> {
-    decoding::cached_attention(q, k, v, cache, spans, shape)
-        .unwrap_or_else(|| plain::cached_attention(q, k, v, cache, spans, shape))
+    decoding::cached_attention(q, k, v, cache, rows, shape)
+        .unwrap_or_else(|| plain::cached_attention(q, k, v, cache, rows, shape))
 }

@@ -4,7 +4,8 @@
 // What decides its speed is reading the cache once: a block takes all GROUP query heads that share a key
 // head, LANES lanes hold 8 features each of one position, and every such group of lanes follows a stream
 // of its own, four positions at a time. Streams are joined in their order, and a part is the same
-// positions whatever other queries there are: so are the bits of a result.
+// positions whatever other queries there are: so are the bits of a result. A part is a page of the cache
+// (pages.rs), wherever it lies.
 //
 // Defined before this text: D (64 or 128), GROUP (query heads of a key head, at most 8).
 
@@ -13,7 +14,7 @@ constexpr u32 PART = 128;
 constexpr float LOG2_E = 1.4426950408889634f;
 
 struct DecodeShape {
-    u32 kv_heads, capacity, window;
+    u32 kv_heads, window;
     float scale;
 };
 
@@ -27,10 +28,11 @@ DEVICE void widen(float (&to)[8], const Chunk& from) {
     }
 }
 
-// Grid: parts, key heads, queries. Shared memory: sums [STREAMS, GROUP, D], then the largest score and
-// the sum of the weights [STREAMS, GROUP] each.
+// Grid: parts, key heads, queries. `sights` holds for every query the number of positions that it sees and
+// then its pages, as many as there are parts. Shared memory: sums [STREAMS, GROUP, D], then the largest
+// score and the sum of the weights [STREAMS, GROUP] each.
 KERNEL(THREADS, 2)
-SIGIL_ENTRY(const bf16* q, const bf16* keys, const bf16* values, const int* places, float* partial,
+SIGIL_ENTRY(const bf16* q, const bf16* keys, const bf16* values, const int* sights, float* partial,
             float* facts, BY_VALUE DecodeShape shape) {
     SHARED(memory);
     float* all_sums = reinterpret_cast<float*>(memory);
@@ -39,14 +41,14 @@ SIGIL_ENTRY(const bf16* q, const bf16* keys, const bf16* values, const int* plac
     const int lane = threadIdx.x % LANES, stream = threadIdx.x / LANES;
     const u32 part = blockIdx.x, kv_head = blockIdx.y, row = blockIdx.z;
     const u32 heads = shape.kv_heads * GROUP;
-    // The place of the query's own position in the cache says its slot and how far it sees.
-    const u32 place_of_row = places[row], slot_number = place_of_row / shape.capacity;
-    const u32 length = place_of_row - slot_number * shape.capacity + 1;
+    // How far the query sees, and where its parts lie; a part behind its end is not read.
+    const int* sight = sights + element(row, 0, 1 + static_cast<u64>(gridDim.x));
+    const u32 length = sight[0], page = sight[1 + part];
     const u32 first = length > shape.window ? length - shape.window : 0;
     const u32 begin = part * PART > first ? part * PART : first;
     const u32 end = part * PART + PART < length ? part * PART + PART : length;
     const u64 width = static_cast<u64>(shape.kv_heads) * D;
-    const u64 slot = static_cast<u64>(slot_number) * shape.capacity;
+    const u64 place = static_cast<u64>(page) * PART;
     const u64 column = static_cast<u64>(kv_head) * D + 8 * lane;
     const float scale = shape.scale * LOG2_E;
 
@@ -68,7 +70,7 @@ SIGIL_ENTRY(const bf16* q, const bf16* keys, const bf16* values, const int* plac
             const u32 position = base + j * STREAMS + stream;
             key[j] = value[j] = Chunk{{0, 0, 0, 0}};
             if (position < end) {
-                const u64 at = element(slot + position, column, width);
+                const u64 at = element(place + (position - part * PART), column, width);
                 key[j] = *reinterpret_cast<const Chunk*>(keys + at);
                 value[j] = *reinterpret_cast<const Chunk*>(values + at);
             }
@@ -139,11 +141,11 @@ SIGIL_ENTRY(const bf16* q, const bf16* keys, const bf16* values, const int* plac
             sum += factor * all_sums[(s * GROUP + g) * D + feature];
             weight += factor * all_totals[s * GROUP + g];
         }
-        const u64 place = element(element(row, kv_head * GROUP + g, heads), part, gridDim.x);
-        partial[place * D + feature] = sum;
+        const u64 to = element(element(row, kv_head * GROUP + g, heads), part, gridDim.x);
+        partial[to * D + feature] = sum;
         if (feature == 0) {
-            facts[2 * place] = highest;
-            facts[2 * place + 1] = weight;
+            facts[2 * to] = highest;
+            facts[2 * to + 1] = weight;
         }
     }
 }

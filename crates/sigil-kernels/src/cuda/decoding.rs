@@ -10,9 +10,10 @@ use super::{
     source::{ATTENTION_COMBINE, ATTENTION_DECODE, CACHE_STORE, NF4_ROWS, Source},
 };
 use crate::{
-    AttentionShape, CacheShape, Matrix, QuantizedTensor, ScaleTensors, SequenceLayout, Span,
-    cube::buffer::{On, dense, dense_int, empty, owned, tensor, upload_int},
-    decoding::check_spans,
+    AttentionShape, CacheShape, CachedRows, Matrix, QuantizedTensor, ScaleTensors, SequenceLayout,
+    cube::buffer::{On, dense, dense_int, empty, owned, tensor},
+    decoding::check_rows,
+    pages::PAGE,
     plain::PlainCache,
 };
 
@@ -20,8 +21,6 @@ use crate::{
 pub(crate) const MOST_TOKENS: usize = 32;
 /// Query heads of a key head that [`ATTENTION_DECODE`] takes at most.
 pub(crate) const MOST_GROUP: usize = 8;
-/// Positions of a block of [`ATTENTION_DECODE`].
-const PART: usize = 128;
 
 /// How a product of few tokens is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,18 +161,7 @@ pub(crate) fn heads_are_covered(shape: AttentionShape, cache: CacheShape) -> boo
         && (1..=MOST_GROUP).contains(&(shape.heads / shape.kv_heads))
         && shape.window != Some(0)
         && (cache.kv_heads, cache.head_dim) == (shape.kv_heads, shape.head_dim)
-        && i32::try_from(cache.slots * cache.capacity).is_ok()
-}
-
-/// Where the rows of `spans` lie in a cache: `slot * capacity + position`.
-fn places(spans: &[Span], cache: CacheShape) -> Vec<i32> {
-    spans
-        .iter()
-        .flat_map(|span| {
-            let first = span.slot * cache.capacity + span.first;
-            (first..first + span.rows).map(|place| place as i32)
-        })
-        .collect()
+        && i32::try_from(cache.pages.saturating_mul(PAGE)).is_ok()
 }
 
 /// Stores `k` and `v` and attends, or `None` where no kernel covers it; nothing is stored then.
@@ -182,9 +170,10 @@ pub(crate) fn cached_attention<R: Native>(
     k: &Matrix<On<R>>,
     v: &Matrix<On<R>>,
     cache: &mut PlainCache<On<R>>,
-    spans: &[Span],
+    rows: &CachedRows<On<R>>,
     shape: AttentionShape,
 ) -> Option<Matrix<On<R>>> {
+    let spans = rows.spans();
     let all_bf16 = [q, k, v].iter().all(|x| x.dtype() == DType::BF16);
     if is_left_out(Family::Decoding)
         || !all_bf16
@@ -200,17 +189,17 @@ pub(crate) fn cached_attention<R: Native>(
     if ![&qb, &kb, &vb].into_iter().all(aligned) {
         return None;
     }
-    check_spans(q, spans, cache.shape());
-    let rows = q.dims()[0];
-    let places = upload_int(&qb, &places(spans, cache.shape()));
+    check_rows(q, rows);
+    let count = rows.count();
+    let (places, _, _) = rows.on_device();
     let [keys, values] = cache.take(DType::BF16).map(owned);
     let chunks = shape.kv_heads * shape.head_dim / 8;
     R::launch(
         &client,
         store_source(),
-        [(rows * chunks).div_ceil(256) as u32, 1, 1],
-        &[&kb, &vb, &places, &keys, &values],
-        &[rows as u32, chunks as u32],
+        [(count * chunks).div_ceil(256) as u32, 1, 1],
+        &[&kb, &vb, &dense_int(places), &keys, &values],
+        &[count as u32, chunks as u32],
     );
     cache.put([tensor(keys.clone()), tensor(values.clone())]);
     // Whole prompts see themselves only.
@@ -224,30 +213,28 @@ pub(crate) fn cached_attention<R: Native>(
             return Some(tensor(out));
         }
     }
-    Some(tensor(attend(&qb, [&keys, &values], &places, cache.shape(), spans, shape)))
+    Some(tensor(attend(&qb, [&keys, &values], rows, shape)))
 }
 
 fn attend<R: Native>(
     q: &CubeTensor<R>,
     [keys, values]: [&CubeTensor<R>; 2],
-    places: &CubeTensor<R>,
-    cache: CacheShape,
-    spans: &[Span],
+    rows: &CachedRows<On<R>>,
     shape: AttentionShape,
 ) -> CubeTensor<R> {
     let AttentionShape { heads, kv_heads, head_dim, window, scale } = shape;
-    let rows: usize = spans.iter().map(|span| span.rows).sum();
-    let longest = spans.iter().map(|span| span.first + span.rows).max().unwrap_or(1);
-    let parts = longest.div_ceil(PART);
+    let (_, sights, parts) = rows.on_device();
+    let rows = rows.count();
     let partial = empty(q, [rows * heads * parts, head_dim], DType::F32);
     let facts = empty(q, [rows * heads * parts, 2], DType::F32);
-    let window = window.map_or(cache.capacity, |window| window.min(cache.capacity));
+    let most = parts * PAGE;
+    let window = window.map_or(most, |window| window.min(most));
     R::launch(
         &q.client,
         decode_source(head_dim, heads / kv_heads),
         [parts as u32, kv_heads as u32, rows as u32],
-        &[q, keys, values, places, &partial, &facts],
-        &[kv_heads as u32, cache.capacity as u32, window as u32, scale.to_bits()],
+        &[q, keys, values, &dense_int(sights), &partial, &facts],
+        &[kv_heads as u32, window as u32, scale.to_bits()],
     );
     let out = empty(q, [rows, heads * head_dim], DType::BF16);
     R::launch(
@@ -292,8 +279,13 @@ mod tests {
             window: None,
             scale: 1.0,
         };
-        let cache =
-            |kv_heads, head_dim| CacheShape { slots: 256, capacity: 4096, kv_heads, head_dim };
+        let cache = |kv_heads, head_dim| CacheShape {
+            slots: 256,
+            capacity: 4096,
+            pages: 256 * 32,
+            kv_heads,
+            head_dim,
+        };
         for (heads, kv_heads, head_dim) in [(32, 8, 128), (28, 4, 128), (12, 2, 128), (12, 4, 64)] {
             let covered =
                 heads_are_covered(shape(heads, kv_heads, head_dim), cache(kv_heads, head_dim));
@@ -301,14 +293,7 @@ mod tests {
         }
         assert!(!heads_are_covered(shape(6, 3, 32), cache(3, 32)));
         assert!(!heads_are_covered(shape(64, 4, 128), cache(4, 128)));
-        let huge = CacheShape { slots: 1 << 20, capacity: 4096, kv_heads: 8, head_dim: 128 };
+        let huge = CacheShape { pages: 1 << 25, ..cache(8, 128) };
         assert!(!heads_are_covered(shape(32, 8, 128), huge));
-    }
-
-    #[test]
-    fn places_follow_the_spans() {
-        let cache = CacheShape { slots: 4, capacity: 10, kv_heads: 1, head_dim: 64 };
-        let span = |slot, first, rows| Span { slot, first, rows };
-        assert_eq!(places(&[span(2, 3, 2), span(0, 0, 1)], cache), [23, 24, 0]);
     }
 }

@@ -1,5 +1,8 @@
 //! Keys and values of earlier positions, and attention over them.
 //!
+//! Every slot has its own room here, in which sequences lie as pulp's vectors read them; memory is only
+//! taken where something was stored. Pages bound what is in it ([`crate::pages`]), not how it lies.
+//!
 //! A task is one query row and one key-value head. Scores are chains over the features of a head,
 //! for sixteen keys at a time; the weighted sum of values is four chains over the positions. Both
 //! follow from the row's position alone, so other rows change no bit.
@@ -13,7 +16,10 @@ use super::{
     lanes::{exp, max, sum},
     view::{View, matrix},
 };
-use crate::{AttentionShape, CacheShape, Cpu, Matrix, Span, decoding::check_spans};
+use crate::{
+    AttentionShape, Beginning, CacheShape, CachedRows, Cpu, Matrix, SlotCopy, Span,
+    decoding::check_rows,
+};
 
 /// Keys of a block.
 const BLOCK: usize = 16;
@@ -48,7 +54,8 @@ impl CpuCache {
         at..at + size
     }
 
-    pub(super) fn copy_slot(&mut self, from: usize, to: usize, positions: usize) {
+    pub(super) fn copy_slot(&mut self, SlotCopy { from, to, .. }: SlotCopy) {
+        let Beginning { slot: from, positions } = from;
         let length = positions.next_multiple_of(BLOCK) * self.shape.head_dim;
         for head in 0..self.shape.kv_heads {
             let (source, target) = (self.head(from, head).start, self.head(to, head).start);
@@ -62,6 +69,7 @@ impl CpuCache {
         let places = spans.iter().flat_map(|s| (s.first..s.first + s.rows).map(|p| (s.slot, p)));
         let rows = k.chunks_exact(kv_heads * head_dim).zip(v.chunks_exact(kv_heads * head_dim));
         for ((slot, position), (k, v)) in places.zip(rows) {
+            assert!(position < self.shape.capacity, "the sequence is longer than its slot");
             for head in 0..kv_heads {
                 let place = self.head(slot, head);
                 let feature = head * head_dim..(head + 1) * head_dim;
@@ -88,10 +96,11 @@ pub(super) fn attention(
     k: &Matrix<Cpu>,
     v: &Matrix<Cpu>,
     cache: &mut CpuCache,
-    spans: &[Span],
+    rows: &CachedRows<Cpu>,
     shape: AttentionShape,
 ) -> Matrix<Cpu> {
-    check_spans(q, spans, cache.shape);
+    check_rows(q, rows);
+    let spans = rows.spans();
     let [rows, width] = q.dims();
     let (q, k, v) = (View::of(q), View::of(k), View::of(v));
     cache.store(k.slice(), v.slice(), spans);

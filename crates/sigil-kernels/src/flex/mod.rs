@@ -24,8 +24,9 @@ pub use panels::Panels;
 use burn::tensor::DType;
 
 use crate::{
-    AdamW, AttentionShape, CacheShape, Cpu, Decoding, FrozenMatrix, HeadLoss, IntVector, Kernels,
-    Matrix, Product, QuantizedTensor, RotaryTable, SequenceLayout, Span, Vector, plain,
+    AdamW, AttentionShape, CacheShape, CachedRows, Cpu, Decoding, FrozenMatrix, HeadLoss,
+    IntVector, Kernels, Matrix, Product, QuantizedTensor, RotaryTable, SequenceLayout, SlotCopy,
+    Vector, plain,
 };
 
 /// True when every tensor is f32, so that the slice versions apply.
@@ -247,14 +248,14 @@ impl Decoding for Cpu {
         k: &Matrix<Self>,
         v: &Matrix<Self>,
         cache: &mut CpuCache,
-        spans: &[Span],
+        rows: &CachedRows<Self>,
         shape: AttentionShape,
     ) -> Matrix<Self> {
-        cache::attention(q, k, v, cache, spans, shape)
+        cache::attention(q, k, v, cache, rows, shape)
     }
 
-    fn copy_slot(cache: &mut CpuCache, from: usize, to: usize, positions: usize) {
-        cache.copy_slot(from, to, positions);
+    fn copy_slot(cache: &mut CpuCache, copy: SlotCopy) {
+        cache.copy_slot(copy);
     }
 
     fn in_pool<R: Send>(f: impl FnOnce() -> R + Send) -> R {

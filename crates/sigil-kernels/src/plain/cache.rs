@@ -2,9 +2,12 @@
 
 use burn::tensor::{Bool, DType, Tensor, TensorData, activation::softmax, backend::Backend};
 
-use crate::{AttentionShape, CacheShape, Matrix, Span, decoding::check_spans, layout::int_vector};
+use crate::{
+    AttentionShape, CacheShape, CachedRows, Matrix, SlotCopy, decoding::check_rows,
+    layout::int_vector, pages::PAGE,
+};
 
-/// Keys and values of one layer, `[slots * capacity, kv_heads * head_dim]`.
+/// Keys and values of one layer in pages, `[pages * PAGE, kv_heads * head_dim]`.
 #[derive(Clone, Debug)]
 pub struct PlainCache<B: Backend> {
     keys: Option<Matrix<B>>,
@@ -19,16 +22,15 @@ impl<B: Backend> PlainCache<B> {
         Self { keys: None, values: None, shape, device: device.clone() }
     }
 
-    /// Copies the first `positions` of one slot to another.
-    pub fn copy_slot(&mut self, from: usize, to: usize, positions: usize) {
-        let capacity = self.shape.capacity;
+    /// Copies the page that the beginning fills in part; whole ones are shared.
+    pub fn copy_slot(&mut self, copy: SlotCopy) {
+        let Some(pages) = copy.page else { return };
+        let [source, target] = pages.map(|page| page as usize * PAGE);
         for part in [&mut self.keys, &mut self.values] {
             if let Some(all) = part.take() {
                 let width = all.dims()[1];
-                let source = [from * capacity..from * capacity + positions, 0..width];
-                let target = [to * capacity..to * capacity + positions, 0..width];
-                let rows = all.clone().slice(source);
-                *part = Some(all.slice_assign(target, rows));
+                let rows = all.clone().slice([source..source + PAGE, 0..width]);
+                *part = Some(all.slice_assign([target..target + PAGE, 0..width], rows));
             }
         }
     }
@@ -41,9 +43,8 @@ impl<B: Backend> PlainCache<B> {
     /// Keys and values, zeros of `dtype` where nothing was stored yet, taken out to be written in place;
     /// [`PlainCache::put`] gives them back.
     pub(crate) fn take(&mut self, dtype: DType) -> [Matrix<B>; 2] {
-        let CacheShape { slots, capacity, kv_heads, head_dim } = self.shape;
-        let empty =
-            || Matrix::zeros([slots * capacity, kv_heads * head_dim], (&self.device, dtype));
+        let CacheShape { pages, kv_heads, head_dim, .. } = self.shape;
+        let empty = || Matrix::zeros([pages * PAGE, kv_heads * head_dim], (&self.device, dtype));
         let [keys, values] = [self.keys.take(), self.values.take()];
         [keys.unwrap_or_else(empty), values.unwrap_or_else(empty)]
     }
@@ -53,22 +54,33 @@ impl<B: Backend> PlainCache<B> {
         (self.keys, self.values) = (Some(keys), Some(values));
     }
 
-    fn store(&mut self, k: &Matrix<B>, v: &Matrix<B>, spans: &[Span]) {
-        let CacheShape { slots, capacity, kv_heads, head_dim } = self.shape;
-        let width = kv_heads * head_dim;
-        for (part, rows) in [(&mut self.keys, k), (&mut self.values, v)] {
-            let empty = || Matrix::zeros([slots * capacity, width], (&self.device, rows.dtype()));
-            let mut all = part.take().unwrap_or_else(empty);
+    /// Stores the rows and returns all keys and values.
+    fn store(&mut self, k: &Matrix<B>, v: &Matrix<B>, rows: &CachedRows<B>) -> [Matrix<B>; 2] {
+        let width = k.dims()[1];
+        let stored = |mut all: Matrix<B>, new: &Matrix<B>| {
             let mut at = 0;
-            for span in spans {
-                let new = rows.clone().slice([at..at + span.rows, 0..width]);
-                let to = span.slot * capacity + span.first;
-                all = all.slice_assign([to..to + span.rows, 0..width], new);
-                at += span.rows;
+            for (span, pages) in rows.spans_with_pages() {
+                let (mut position, end) = (span.first, span.first + span.rows);
+                while position < end {
+                    let count = (PAGE - position % PAGE).min(end - position);
+                    let to = place(pages, position);
+                    let new = new.clone().slice([at..at + count, 0..width]);
+                    all = all.slice_assign([to..to + count, 0..width], new);
+                    (at, position) = (at + count, position + count);
+                }
             }
-            *part = Some(all);
-        }
+            all
+        };
+        let [keys, values] = self.take(k.dtype());
+        let all = [stored(keys, k), stored(values, v)];
+        self.put(all.clone());
+        all
     }
+}
+
+/// Where a position lies in a cache.
+fn place(pages: &[u32], position: usize) -> usize {
+    pages[position / PAGE] as usize * PAGE + position % PAGE
 }
 
 /// See [`crate::Decoding::cached_attention`].
@@ -77,24 +89,22 @@ pub fn cached_attention<B: Backend>(
     k: &Matrix<B>,
     v: &Matrix<B>,
     cache: &mut PlainCache<B>,
-    spans: &[Span],
+    rows: &CachedRows<B>,
     shape: AttentionShape,
 ) -> Matrix<B> {
-    check_spans(q, spans, cache.shape);
-    cache.store(k, v, spans);
-    let keys = cache.keys.clone().expect("stored above");
-    let values = cache.values.clone().expect("stored above");
-    if spans.iter().all(|span| span.rows == 1) {
-        return next_tokens(q, keys, values, cache.shape, spans, shape);
+    check_rows(q, rows);
+    let [keys, values] = cache.store(k, v, rows);
+    if rows.spans().iter().all(|span| span.rows == 1) {
+        return next_tokens(q, &keys, &values, rows, shape);
     }
     let [_, width] = q.dims();
     let mut at = 0;
-    let parts = spans.iter().map(|span| {
+    let parts = rows.spans_with_pages().map(|(span, pages)| {
         let query = q.clone().slice([at..at + span.rows, 0..width]);
         at += span.rows;
-        let from = span.slot * cache.shape.capacity;
-        let seen = [from..from + span.first + span.rows, 0..keys.dims()[1]];
-        let (keys, values) = (keys.clone().slice(seen.clone()), values.clone().slice(seen));
+        let seen = (0..span.first + span.rows).map(|position| place(pages, position) as i32);
+        let seen = int_vector::<B>(seen.collect(), &q.device());
+        let (keys, values) = (keys.clone().select(0, seen.clone()), values.clone().select(0, seen));
         one_sequence(query, keys, values, span.first, shape)
     });
     let parts: Vec<Matrix<B>> = parts.collect();
@@ -132,20 +142,22 @@ fn one_sequence<B: Backend>(
 /// One row of each of several sequences at once, padded to the longest.
 fn next_tokens<B: Backend>(
     q: &Matrix<B>,
-    keys: Matrix<B>,
-    values: Matrix<B>,
-    cache: CacheShape,
-    spans: &[Span],
+    keys: &Matrix<B>,
+    values: &Matrix<B>,
+    all_rows: &CachedRows<B>,
     shape: AttentionShape,
 ) -> Matrix<B> {
     let (device, dtype) = (q.device(), q.dtype());
-    let [rows, width] = q.dims();
+    let ([rows, width], spans) = (q.dims(), all_rows.spans());
     let AttentionShape { heads, kv_heads, head_dim, window, scale } = shape;
     let longest = spans.iter().map(|span| span.first + 1).max().unwrap_or(0);
-    let slots = int_vector::<B>(spans.iter().map(|span| span.slot as i32).collect(), &device);
-    let gathered = |all: Matrix<B>| -> Tensor<B, 4> {
-        let all = all.reshape([cache.slots, cache.capacity, kv_heads * head_dim]);
-        let own = all.slice([0..cache.slots, 0..longest]).select(0, slots.clone());
+    // Behind the end of a sequence its last position again, which is hidden.
+    let places = all_rows.spans_with_pages().flat_map(|(span, pages)| {
+        (0..longest).map(move |position| place(pages, position.min(span.first)) as i32)
+    });
+    let places = int_vector::<B>(places.collect(), &device);
+    let gathered = |all: &Matrix<B>| -> Tensor<B, 4> {
+        let own = all.clone().select(0, places.clone());
         let own = own.cast(DType::F32).reshape([rows, longest, kv_heads, head_dim]);
         let own = own.swap_dims(1, 2).reshape([rows, kv_heads, 1, longest * head_dim]);
         own.repeat_dim(2, heads / kv_heads).reshape([rows, heads, longest, head_dim])

@@ -12,8 +12,8 @@ use super::{
     parity_optimizer::{optimizer, optimizer_of_many},
 };
 use crate::{
-    AttentionShape, CacheShape, Cpu, Decoding, FrozenMatrix, Kernels, Product, RotaryTable, Span,
-    layout::int_vector, plain,
+    AttentionShape, Beginning, CacheShape, CachedRows, Cpu, Decoding, FrozenMatrix, Kernels, Pages,
+    Product, RotaryTable, Span, layout::int_vector, plain,
 };
 
 /// One operation.
@@ -260,10 +260,16 @@ fn row_linear<B: Decoding>(device: &B::Device, dtype: DType, tokens: usize) -> f
     ])
 }
 
-/// Prompts, then single tokens in another order of slots, then two more at once.
+/// Prompts, then single tokens in another order of slots, then two more at once, then a copy of the first
+/// prompt that goes on beside it. Pages do not lie in the order of positions.
 fn cached_attention<B: Decoding>(device: &B::Device, dtype: DType, shape: AttentionShape) -> f64 {
     let AttentionShape { heads, kv_heads, head_dim, .. } = shape;
-    let room = CacheShape { slots: 3, capacity: 200, kv_heads, head_dim };
+    let mut pages = Pages::new(4, 9);
+    let room = CacheShape { slots: 4, capacity: 200, pages: 9, kv_heads, head_dim };
+    // Slot 0 takes what slots 1 and 3 give back, the last page first.
+    for (slot, positions) in [(1, 128), (3, 100), (1, 0), (3, 0), (0, 200), (2, 200), (1, 9)] {
+        pages.begin(slot, None, positions).expect("there is room");
+    }
     let mut cache = B::cache(room, device);
     let mut cache_cpu = plain::PlainCache::<Cpu>::new(room, &CPU);
     let span = |slot, first, rows| Span { slot, first, rows };
@@ -271,18 +277,28 @@ fn cached_attention<B: Decoding>(device: &B::Device, dtype: DType, shape: Attent
         vec![span(0, 0, 150), span(2, 0, 5)],
         vec![span(2, 5, 1), span(0, 150, 1)],
         vec![span(0, 151, 2), span(1, 0, 1)],
+        vec![span(3, 150, 1), span(0, 153, 1), span(3, 151, 1)],
     ];
-    worst(passes.iter().zip(0u64..).map(|(spans, pass)| {
-        let rows = spans.iter().map(|span| span.rows).sum();
+    worst(passes.into_iter().zip(0u64..).map(|(spans, pass)| {
+        if pass == 3 {
+            let beginning = Beginning { slot: 0, positions: 150 };
+            let copy = pages.begin(3, Some(beginning), 200).expect("there is room");
+            let copy = copy.expect("it fills a page in part");
+            B::copy_slot(&mut cache, copy);
+            cache_cpu.copy_slot(copy);
+        }
+        let rows = CachedRows::<B>::new(spans.clone(), &pages, device);
+        let rows_cpu = CachedRows::<Cpu>::new(spans, &pages, &CPU);
         let both = |seed: u64, heads: usize| {
-            let shape = [rows, heads * head_dim];
+            let shape = [rows.count(), heads * head_dim];
             let seed = 10 * pass + seed;
             (matrix::<B>(seed, shape, dtype, device), cpu_matrix(seed, shape, dtype))
         };
         let ((q, q_cpu), (k, k_cpu), (v, v_cpu)) =
             (both(1, heads), both(2, kv_heads), both(3, kv_heads));
-        let found = B::cached_attention(&q, &k, &v, &mut cache, spans, shape);
-        let wanted = plain::cached_attention(&q_cpu, &k_cpu, &v_cpu, &mut cache_cpu, spans, shape);
+        let found = B::cached_attention(&q, &k, &v, &mut cache, &rows, shape);
+        let cache = &mut cache_cpu;
+        let wanted = plain::cached_attention(&q_cpu, &k_cpu, &v_cpu, cache, &rows_cpu, shape);
         error(found, wanted)
     }))
 }

@@ -6,8 +6,8 @@ use burn::tensor::DType;
 
 use super::inputs::{layout, matrix, quantized, vector};
 use crate::{
-    AdamW, AdaptedLayer, AdaptedOutput, AttentionShape, CacheShape, Decoding, FrozenMatrix,
-    Kernels, Product, Span, Trained,
+    AdamW, AdaptedLayer, AdaptedOutput, AttentionShape, CacheShape, CachedRows, ChoiceSettings,
+    Decoding, FrozenMatrix, Kernels, Pages, Product, RowChoice, Span, Trained,
 };
 
 /// Sizes of a model and of a micro-batch.
@@ -257,19 +257,46 @@ pub fn speed_cases<B: Decoding>(device: &B::Device, dtype: DType, sizes: Sizes) 
             Box::new(move || {
                 let new = |seed, width| matrix::<B>(seed, [slots, width], dtype, &on);
                 let (q, k, v) = (new(1, q), new(2, kv), new(3, kv));
-                let mut cache = B::cache(CacheShape { slots, capacity, kv_heads, head_dim }, &on);
-                let spans: Vec<Span> =
-                    (0..slots).map(|slot| Span { slot, first: capacity - 1, rows: 1 }).collect();
+                let count = slots * Pages::of_positions(capacity);
+                let mut pages = Pages::new(slots, count);
+                for slot in 0..slots {
+                    pages.begin(slot, None, capacity).expect("there are pages for all");
+                }
+                let room = CacheShape { slots, capacity, pages: count, kv_heads, head_dim };
+                let mut cache = B::cache(room, &on);
+                let rows = |first| {
+                    let spans = (0..slots).map(|slot| Span { slot, first, rows: 1 });
+                    CachedRows::<B>::new(spans.collect(), &pages, &on)
+                };
                 // The first position makes the cache; the others hold zeros.
-                let first: Vec<Span> =
-                    (0..slots).map(|slot| Span { slot, first: 0, rows: 1 }).collect();
-                drop(B::cached_attention(&q, &k, &v, &mut cache, &first, shape));
+                drop(B::cached_attention(&q, &k, &v, &mut cache, &rows(0), shape));
+                let last = rows(capacity - 1);
                 Box::new(move || {
-                    drop(B::cached_attention(&q, &k, &v, &mut cache, &spans, shape));
+                    drop(B::cached_attention(&q, &k, &v, &mut cache, &last, shape));
                 })
             }),
         );
     }
+    let on = device.clone();
+    add(
+        format!("drawing tokens, 256 rows of {vocab} words, top-k and top-p"),
+        [0.0, (256 * vocab * size_of::<f32>()) as f64],
+        Box::new(move || {
+            let logits = matrix::<B>(1, [256, vocab], DType::F32, &on);
+            let how = ChoiceSettings {
+                temperature: 0.7,
+                top_k: 1000,
+                top_p: 0.9,
+                min_p: 0.0,
+                repetition_penalty: 1.0,
+            };
+            Box::new(move || {
+                let rows = [RowChoice { random: 0.5, seen: &[] }; 256];
+                // Where no kernel draws this takes no time: it gives the logits back.
+                drop(B::choose(logits.clone(), &how, &rows));
+            })
+        }),
+    );
     let on = device.clone();
     add(
         "RMSNorm forward".to_owned(),

@@ -2,39 +2,48 @@
 //! backward pass needs, and with the keys and values of earlier positions cached.
 
 use burn::tensor::DType;
-use sigil_kernels::{CacheShape, Decoding, Matrix, SequenceLayout, Span, layout::int_vector};
+use sigil_kernels::{
+    CacheShape, CachedRows, Decoding, Matrix, Pages, SequenceLayout, Span, layout::int_vector,
+};
 
 use super::weights::{GenerationModel, Layer};
 
 impl<B: Decoding> GenerationModel<B> {
     /// Empty caches of all layers.
-    pub(super) fn caches(&self, slots: usize, capacity: usize) -> Vec<B::Cache> {
+    pub(super) fn caches(&self, slots: usize, capacity: usize, pages: usize) -> Vec<B::Cache> {
         let shapes = self.layers.iter().map(|layer| CacheShape {
             slots,
             capacity,
+            pages,
             kv_heads: layer.attention.kv_heads,
             head_dim: layer.attention.head_dim,
         });
         shapes.map(|shape| B::cache(shape, &self.device)).collect()
     }
 
+    /// Where the rows of a pass lie in the caches.
+    pub(super) fn rows(&self, spans: Vec<Span>, pages: &Pages) -> CachedRows<B> {
+        CachedRows::new(spans, pages, &self.device)
+    }
+
     /// Logits after the rows `wanted`, `[wanted, vocab]`, f32; all rows enter the caches.
     ///
     /// # Shapes
-    /// `tokens [rows]` in the order of `spans`.
+    /// `tokens [rows]` in the order of `rows`.
     pub(super) fn forward(
         &self,
         tokens: &[u32],
-        spans: &[Span],
+        rows: &CachedRows<B>,
         caches: &mut [B::Cache],
         wanted: &[usize],
     ) -> Matrix<B> {
         let ids = int_vector(tokens.iter().map(|&token| token as i32).collect(), &self.device);
-        let parts: Vec<(usize, usize)> = spans.iter().map(|span| (span.first, span.rows)).collect();
+        let parts: Vec<(usize, usize)> =
+            rows.spans().iter().map(|span| (span.first, span.rows)).collect();
         let layout = SequenceLayout::continued(&parts, &self.device);
         let mut x = <B as sigil_kernels::Kernels>::embed(&self.embedding, &ids, self.compute);
         for (layer, cache) in self.layers.iter().zip(caches) {
-            x = self.layer(layer, x, &layout, spans, cache);
+            x = self.layer(layer, x, &layout, rows, cache);
         }
         if wanted.len() < tokens.len() {
             let wanted = wanted.iter().map(|&row| row as i32).collect();
@@ -47,7 +56,14 @@ impl<B: Decoding> GenerationModel<B> {
     /// pass, the others one a pass, all texts together. For tests against the whole pass.
     pub fn logits_in_pieces(&self, texts: &[Vec<u32>], prompt: usize) -> Vec<f32> {
         let longest = texts.iter().map(Vec::len).max().unwrap_or(0);
-        let mut caches = self.caches(texts.len(), longest);
+        let each = Pages::of_positions(longest);
+        let mut pages = Pages::new(texts.len(), texts.len() * each);
+        for slot in 0..texts.len() {
+            pages
+                .begin(slot, None, longest)
+                .expect("there are pages for the longest in every slot");
+        }
+        let mut caches = self.caches(texts.len(), longest, texts.len() * each);
         let mut found: Vec<Vec<f32>> = vec![vec![]; texts.len()];
         let mut from = 0;
         while from < longest {
@@ -61,11 +77,12 @@ impl<B: Decoding> GenerationModel<B> {
                 .collect();
             let tokens: Vec<u32> = texts.iter().flat_map(part).collect();
             let wanted: Vec<usize> = (0..tokens.len()).collect();
-            let logits = self.forward(&tokens, &spans, &mut caches, &wanted);
+            let rows = self.rows(spans, &pages);
+            let logits = self.forward(&tokens, &rows, &mut caches, &wanted);
             let vocabulary = logits.dims()[1];
             let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
             let mut rest = &logits[..];
-            for span in spans {
+            for span in rows.spans() {
                 let (own, others) = rest.split_at(span.rows * vocabulary);
                 found[span.slot].extend_from_slice(own);
                 rest = others;
@@ -80,7 +97,7 @@ impl<B: Decoding> GenerationModel<B> {
         layer: &Layer<B>,
         x: Matrix<B>,
         layout: &SequenceLayout<B>,
-        spans: &[Span],
+        rows: &CachedRows<B>,
         cache: &mut B::Cache,
     ) -> Matrix<B> {
         let shape = layer.attention;
@@ -93,7 +110,7 @@ impl<B: Decoding> GenerationModel<B> {
         }
         let q = B::rotate(q, &self.rotary, layout, shape.head_dim, false);
         let k = B::rotate(k, &self.rotary, layout, shape.head_dim, false);
-        let attended = B::cached_attention(&q, &k, &v, cache, spans, shape);
+        let attended = B::cached_attention(&q, &k, &v, cache, rows, shape);
         let x = layer.output.apply(&attended, Some(x));
 
         let h = layer.mlp_norm.apply(&x);

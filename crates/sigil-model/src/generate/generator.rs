@@ -1,15 +1,16 @@
 //! The loop: slots with sequences, refilled as soon as one ends, one token each a pass.
 //!
-//! Requests are taken in their order. One whose prompt is that of the request before it gets a copy
-//! of the other's cached prompt, so several samples of a prompt cost one pass over it.
+//! Requests are taken in their order. One whose prompt is that of the request before it begins with the
+//! other's cached prompt, so several samples of a prompt cost one pass over it.
 
 use std::time::Instant;
 
 use burn::tensor::Tensor;
-use sigil_kernels::{Decoding, Matrix, RowChoice, Span, layout::int_vector};
+use sigil_kernels::{Decoding, Matrix, Pages, RowChoice, Span, layout::int_vector, pages::PAGE};
 
 use super::{
     FinishReason, GenerateError, GenerationModel, Sampling, Stop,
+    admission::{Admitted, Begins, Room},
     slots::{Sequence, accept, advance},
 };
 
@@ -23,6 +24,19 @@ pub struct GeneratorShape {
     pub slots: usize,
     /// Longest sequence, prompt included; no longer than the model's positions.
     pub capacity: usize,
+    /// Positions that the cache holds for all sequences together, in whole pages of [`PAGE`] and at least
+    /// one longest sequence; `None` for as many as all slots may need. A request waits until the positions
+    /// that it may need are free; those of a prompt that several share count once.
+    pub positions: Option<usize>,
+}
+
+impl GeneratorShape {
+    /// Pages of the cache.
+    fn pages(&self) -> usize {
+        let longest = Pages::of_positions(self.capacity);
+        let most = self.slots.max(1).saturating_mul(longest);
+        self.positions.map_or(most, |positions| (positions / PAGE).clamp(longest, most))
+    }
 }
 
 /// One sample to generate.
@@ -92,22 +106,14 @@ pub struct Generator<B: Decoding> {
     timings: Timings,
 }
 
-/// A prompt that lies in a slot's cache, with the logits after it.
-struct CachedPrompt<B: Decoding> {
-    request: usize,
-    slot: usize,
-    /// `[1, vocab]`.
-    logits: Matrix<B>,
-}
-
 impl<B: Decoding> Generator<B> {
     /// Makes room for the sequences.
     ///
     /// A capacity beyond the model's positions is lowered to them.
     pub fn new(model: GenerationModel<B>, shape: GeneratorShape) -> Self {
         let capacity = shape.capacity.clamp(2, model.positions().max(2));
-        let shape = GeneratorShape { slots: shape.slots.max(1), capacity };
-        let caches = model.caches(shape.slots, shape.capacity);
+        let shape = GeneratorShape { slots: shape.slots.max(1), capacity, ..shape };
+        let caches = model.caches(shape.slots, shape.capacity, shape.pages());
         Self { model, shape, caches, timings: Timings::default() }
     }
 
@@ -170,22 +176,28 @@ impl<B: Decoding> Generator<B> {
     ) {
         let mut slots: Vec<Option<Sequence>> = (0..self.shape.slots).map(|_| None).collect();
         let mut pending = 0..requests.len();
-        let mut cached = None;
+        let mut room = Room::new(self.shape.slots, self.shape.pages());
+        let mut held = None;
+        let capacity = self.shape.capacity;
+        let most = |request: &Request| {
+            // The last token is not read.
+            let all = (request.prompt.len() - 1).saturating_add(settings.max_new_tokens);
+            all.min(capacity)
+        };
         while !observer.stops() {
-            let free = (0..slots.len()).filter(|&slot| slots[slot].is_none());
-            // The slot is asked for first, so that no request is taken without one.
-            let admitted: Vec<(usize, usize)> = free.zip(pending.by_ref()).collect();
+            room.give_back(|slot| slots[slot].is_some(), requests, pending.start);
+            let free = (0..slots.len()).filter(|&slot| slots[slot].is_none()).collect();
+            let admitted = room.admit(free, &mut pending, requests, most);
             if !admitted.is_empty() {
                 let begun = Instant::now();
-                let logits = self.admit(requests, &admitted, &mut cached);
-                for &(slot, request) in &admitted {
-                    let (capacity, vocabulary) =
-                        (self.shape.capacity, self.model.config.vocab_size);
+                let logits = self.begin(requests, &admitted, room.pages(), &mut held);
+                let vocabulary = self.model.config.vocab_size;
+                for &Admitted { slot, request, .. } in &admitted {
                     let source = &requests[request];
                     slots[slot] =
                         Some(Sequence::new(request, source, settings, capacity, vocabulary));
                 }
-                let taken: Vec<usize> = admitted.iter().map(|&(slot, _)| slot).collect();
+                let taken: Vec<usize> = admitted.iter().map(|one| one.slot).collect();
                 self.choose(&mut slots, &taken, logits, settings, observer);
                 self.timings.prompt_secs += begun.elapsed().as_secs_f64();
             }
@@ -208,7 +220,8 @@ impl<B: Decoding> Generator<B> {
                 })
                 .unzip();
             let wanted: Vec<usize> = (0..tokens.len()).collect();
-            let logits = self.model.forward(&tokens, &spans, &mut self.caches, &wanted);
+            let rows = self.model.rows(spans, room.pages());
+            let logits = self.model.forward(&tokens, &rows, &mut self.caches, &wanted);
             self.choose(&mut slots, &taken, logits, settings, observer);
             self.timings.decode_secs += begun.elapsed().as_secs_f64();
             self.timings.decoded_tokens += taken.len() as u64;
@@ -216,51 +229,39 @@ impl<B: Decoding> Generator<B> {
     }
 
     /// Brings prompts into their slots; returns the logits after each, in the order of `admitted`.
-    fn admit(
+    ///
+    /// `held` are the logits `[1, vocab]` after the prompt that was read last.
+    fn begin(
         &mut self,
         requests: &[Request],
-        admitted: &[(usize, usize)],
-        cached: &mut Option<CachedPrompt<B>>,
+        admitted: &[Admitted],
+        pages: &Pages,
+        held: &mut Option<Matrix<B>>,
     ) -> Matrix<B> {
-        // Samples of the prompt that is cached come first, before its slot may be given to others.
-        let same = |a: usize, b: usize| requests[a].prompt == requests[b].prompt;
-        let copies = admitted
-            .iter()
-            .take_while(|(_, request)| cached.as_ref().is_some_and(|c| same(c.request, *request)))
-            .count();
+        let is_new = |one: &Admitted| one.begins == Begins::Anew;
+        let early = admitted.iter().take_while(|one| !is_new(one)).count();
+        let (early, rest) = admitted.split_at(early);
+        // Copies of what is there come first: what is read may take its place.
+        self.copy(early);
         // Of every prompt once, and which of them belongs to each of `admitted`.
-        let (mut logits, mut row_of) = (vec![], vec![0; copies]);
-        if let (Some(cached), 1..) = (cached.as_ref(), copies) {
-            let positions = requests[cached.request].prompt.len();
-            for &(slot, _) in &admitted[..copies] {
-                self.copy(cached.slot, slot, positions);
-            }
-            logits.push(cached.logits.clone());
-        }
-        let rest = &admitted[copies..];
-        let leads = |at: usize| at == 0 || !same(rest[at - 1].1, rest[at].1);
+        let mut logits: Vec<Matrix<B>> =
+            held.iter().filter(|_| !early.is_empty()).cloned().collect();
         let leaders: Vec<(usize, usize)> =
-            (0..rest.len()).filter(|&at| leads(at)).map(|at| rest[at]).collect();
-        let before = logits.len();
-        logits.extend(self.read_prompts(requests, &leaders));
-        let mut leader = 0;
-        for (at, &(slot, request)) in rest.iter().enumerate() {
-            if leads(at) {
-                leader += 1;
-            } else {
-                self.copy(leaders[leader - 1].0, slot, requests[request].prompt.len());
-            }
-            row_of.push(before + leader - 1);
-        }
+            rest.iter().filter(|one| is_new(one)).map(|one| (one.slot, one.request)).collect();
+        logits.extend(self.read_prompts(requests, &leaders, pages));
+        self.copy(rest);
+        let mut row = 0;
+        let row_of = admitted.iter().enumerate().map(|(at, one)| {
+            row += usize::from(at > 0 && is_new(one));
+            row
+        });
+        let row_of: Vec<usize> = row_of.collect();
         let logits = if logits.len() == 1 { logits.remove(0) } else { Tensor::cat(logits, 0) };
-        if let Some(&(slot, request)) = leaders.last() {
-            let last = logits.dims()[0] - 1;
-            let logits = self.rows_of(&logits, &[last]);
-            *cached = Some(CachedPrompt { request, slot, logits });
-        } else if let (Some(cached), Some(&(slot, _))) = (cached.as_mut(), admitted.last()) {
-            cached.slot = slot;
+        let prompts = logits.dims()[0];
+        if !leaders.is_empty() {
+            *held = Some(self.rows_of(&logits, &[prompts - 1]));
         }
-        if (0..logits.dims()[0]).eq(row_of.iter().copied()) {
+        if (0..prompts).eq(row_of.iter().copied()) {
             return logits;
         }
         self.rows_of(&logits, &row_of)
@@ -272,9 +273,11 @@ impl<B: Decoding> Generator<B> {
         logits.clone().select(0, int_vector(rows, &logits.device()))
     }
 
-    fn copy(&mut self, from: usize, to: usize, positions: usize) {
-        if from != to {
-            self.caches.iter_mut().for_each(|cache| B::copy_slot(cache, from, to, positions));
+    fn copy(&mut self, admitted: &[Admitted]) {
+        for one in admitted {
+            if let Begins::LikeTheLast(Some(copy)) = one.begins {
+                self.caches.iter_mut().for_each(|cache| B::copy_slot(cache, copy));
+            }
         }
     }
 
@@ -284,6 +287,7 @@ impl<B: Decoding> Generator<B> {
         &mut self,
         requests: &[Request],
         admitted: &[(usize, usize)],
+        pages: &Pages,
     ) -> Vec<Matrix<B>> {
         let mut all = vec![];
         let (mut next, mut first) = (0, 0);
@@ -304,7 +308,8 @@ impl<B: Decoding> Generator<B> {
             self.timings.prompt_tokens += tokens.len() as u64;
             // The part of a prompt that goes on in the next pass has no logits to read.
             let rows = if wanted.is_empty() { vec![tokens.len() - 1] } else { wanted.clone() };
-            let logits = self.model.forward(&tokens, &spans, &mut self.caches, &rows);
+            let all_rows = self.model.rows(spans, pages);
+            let logits = self.model.forward(&tokens, &all_rows, &mut self.caches, &rows);
             if !wanted.is_empty() {
                 all.push(logits);
             }
@@ -348,12 +353,10 @@ impl<B: Decoding> Generator<B> {
         observer: &mut (dyn Observer + Send),
         next: impl FnOnce(&mut [&mut Sequence]) -> Vec<Option<u32>>,
     ) {
-        let mut sequences: Vec<&mut Sequence> = slots
-            .iter_mut()
-            .enumerate()
-            .filter(|(slot, _)| taken.contains(slot))
-            .filter_map(|(_, sequence)| sequence.as_mut())
-            .collect();
+        let mut all: Vec<Option<&mut Sequence>> = slots.iter_mut().map(Option::as_mut).collect();
+        // In the order of `taken`, which is that of the logits.
+        let mut sequences: Vec<&mut Sequence> =
+            taken.iter().filter_map(|&slot| all[slot].take()).collect();
         let tokens = next(&mut sequences);
         for (&slot, token) in taken.iter().zip(tokens) {
             let Some(sequence) = &slots[slot] else { continue };

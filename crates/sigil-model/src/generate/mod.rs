@@ -6,7 +6,8 @@
 //! | `forward.rs` | one pass over the rows of several sequences, with their keys and values cached |
 //! | `sampling.rs` | from logits to a token: the settings, in transformers' order and meaning |
 //! | `stop.rs` | when a sample ends |
-//! | `generator.rs` | slots, their refill, the loop |
+//! | `admission.rs` | which requests begin when: slots and the pages of the cache |
+//! | `generator.rs` | the loop |
 //! | `code_block.rs` | the code in a reply |
 //!
 //! A sample is a function of the model, its prompt, its settings and its random stream. On the CPU
@@ -15,6 +16,7 @@
 //!
 //! No tokenizer and no file: see the program `sigil-generate`. Next: `generator.rs`.
 
+mod admission;
 mod code_block;
 mod error;
 mod forward;

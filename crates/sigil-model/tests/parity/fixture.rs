@@ -68,13 +68,23 @@ impl Fixture {
 
     /// The base in `mode`, with the fixture's adapter where LoRA is wanted.
     pub(crate) fn decoder(&self, mode: Mode, lora: bool) -> (Decoder<Cpu>, Parameters<Cpu>) {
+        self.long_decoder(mode, lora, 64)
+    }
+
+    /// The same for sequences of so many positions.
+    pub(crate) fn long_decoder(
+        &self,
+        mode: Mode,
+        lora: bool,
+        positions: usize,
+    ) -> (Decoder<Cpu>, Parameters<Cpu>) {
         let adapter = lora.then(|| self.adapter("adapter"));
         let config = DecoderConfig::read(&self.folder.join("base")).expect("config reads");
         let files = WeightFiles::open(&self.folder.join("base")).expect("weights open");
         let options = LoadOptions {
             mode,
             adapter: adapter.as_ref().map(|adapter| adapter.config.clone()),
-            max_sequence_length: 64,
+            max_sequence_length: positions,
             compute: DType::F32,
             seed: 0,
         };

@@ -1,8 +1,10 @@
 //! Generation: cached logits against those of the whole text, greedy tokens against transformers',
 //! and samples that do not depend on what else is generated.
 
+use std::collections::BTreeSet;
+
 use burn::tensor::DType;
-use sigil_kernels::Cpu;
+use sigil_kernels::{Cpu, Pages, pages::PAGE};
 use sigil_model::{
     Mode,
     generate::{
@@ -46,7 +48,8 @@ fn generate(
     requests: &[Request],
     settings: &Settings<'_>,
 ) -> (Vec<Sample>, Generator<Cpu>) {
-    let mut generator = Generator::new(model, GeneratorShape { slots, capacity: 64 });
+    let shape = GeneratorShape { slots, capacity: 64, positions: None };
+    let mut generator = Generator::new(model, shape);
     let mut collected = Collected::default();
     generator.generate(requests, settings, &mut collected).expect("requests are sound");
     let samples = collected.0.into_iter().map(|sample| sample.expect("every request ends"));
@@ -145,6 +148,73 @@ fn a_sample_does_not_depend_on_the_batch() {
     }
 }
 
+/// Samples, and how many sequences had begun and not ended at most.
+#[derive(Default)]
+struct Counted {
+    samples: Collected,
+    running: BTreeSet<usize>,
+    most: usize,
+}
+
+impl Observer for Counted {
+    fn token(&mut self, request: usize, _token: u32) {
+        self.running.insert(request);
+        self.most = self.most.max(self.running.len());
+    }
+
+    fn finished(&mut self, request: usize, sample: Sample) {
+        self.running.remove(&request);
+        self.samples.finished(request, sample);
+    }
+}
+
+#[test]
+fn a_small_cache_gives_the_same_samples_a_few_at_a_time() {
+    let fixture = Fixture::of("llama3");
+    let positions = 400;
+    let load = || {
+        let (decoder, parameters) = fixture.long_decoder(Mode::Lora, false, positions);
+        GenerationModel::new(decoder, &parameters, AdapterUse::Beside, DType::F32)
+    };
+    let ids: Vec<u32> = fixture.ints("input_ids").iter().map(|&id| id as u32).collect();
+    let text = |length: usize| ids.iter().copied().cycle().take(length).collect::<Vec<u32>>();
+    let sampling = Sampling { temperature: 0.9, top_k: 40, ..Sampling::default() };
+    // Three pages each, of which the prompt fills one and a half, and two pages.
+    let lengths = [209, 200, 3, 209];
+    let requests: Vec<Request> = lengths
+        .into_iter()
+        .flat_map(|length| (0..4).map(move |sample| (length, sample)))
+        .map(|(length, sample)| {
+            let prompt = text(length);
+            Request { stream: sample_stream(7, &prompt, sample), prompt }
+        })
+        .collect();
+    let settings = settings(sampling, 130);
+    let run = |slots, positions| {
+        let shape = GeneratorShape { slots, capacity: usize::MAX, positions };
+        let mut counted = Counted::default();
+        let mut generator = Generator::new(load(), shape);
+        generator.generate(&requests, &settings, &mut counted).expect("requests are sound");
+        let read = generator.timings().prompt_tokens;
+        assert!(counted.running.is_empty());
+        (counted.samples.0, counted.most, read)
+    };
+    let longest = Pages::of_positions(positions) * PAGE;
+    let (alone, most, read) = run(1, None);
+    assert_eq!((most, alone.len()), (1, requests.len()));
+    assert_eq!(read as usize, lengths.iter().sum::<usize>(), "every prompt is read once");
+    let (together, most, _) = run(8, None);
+    assert_eq!((&together, most), (&alone, 8));
+    // Less than one longest sequence, four pages, is as much as that: two of the short ones. Seven pages hold
+    // three of the long ones, because they share one.
+    for (bound, wanted) in [(0, 2), (longest, 2), (longest + 3 * PAGE, 3)] {
+        let (found, most, read) = run(8, Some(bound));
+        assert_eq!(found, alone, "{bound} positions");
+        assert_eq!(most, wanted, "{bound} positions");
+        assert_eq!(read as usize, lengths.iter().sum::<usize>());
+    }
+}
+
 #[test]
 fn samples_of_one_prompt_read_it_once() {
     let fixture = Fixture::of("llama2");
@@ -192,7 +262,7 @@ fn requests_that_cannot_be_are_refused() {
     let fixture = Fixture::of("llama2");
     let mut generator = Generator::new(
         model(&fixture, Mode::Lora, false, AdapterUse::Beside),
-        GeneratorShape { slots: 2, capacity: 16 },
+        GeneratorShape { slots: 2, capacity: 16, positions: None },
     );
     let mut refused = |prompt: Vec<u32>, settings: Settings<'_>| {
         let mut collected = Collected::default();
