@@ -1,6 +1,6 @@
 //! Python packages that are carried to a machine without a network, cut to what its accelerator needs.
 //!
-//! A wheel of bitsandbytes has a library for every version of CUDA, ROCm and XPU, 150 MB of them; one is
+//! A wheel of bitsandbytes has a library for every version of CUDA, ROCm and XPU, 130 MB of them; one is
 //! loaded. Read `pack.rs` for what else is carried.
 
 use std::path::{Path, PathBuf};
