@@ -128,6 +128,18 @@ fn the_others_end_when_the_first_is_killed() {
 }
 
 #[test]
+fn wrong_rows_are_told_once_and_leave_nothing() {
+    let place = Workplace::new();
+    let rows = place.file("rows.jsonl", "{\"text\": 1}\n");
+    let mut command = run(&place, "out", 2);
+    command.args(["--set", &format!("dataset.names=[\"{rows}\"]")]);
+    let (_, stderr, code) = outcome(&command.output().expect("starts"));
+    assert_eq!(code, Some(4), "{stderr}");
+    assert!(stderr.contains("rows.jsonl") && !stderr.contains("process 1"), "{stderr}");
+    assert!(!place.path().join("out").exists(), "no folder is left");
+}
+
+#[test]
 fn micro_batches_that_cannot_be_shared_are_refused() {
     let place = Workplace::new();
     let (_, stderr, code) = outcome(&run(&place, "out", 3).output().expect("starts"));

@@ -88,10 +88,12 @@ fn train(
     });
     // They load while this process reads the rows.
     let made = made.and_then(|()| Followers::start(&loadings(settings, &known, place)));
-    let made = made.and_then(|followers| {
-        Ok((followers, ready::ready(loaded, places, talk, &known, opened, place)?))
+    // Where the rows are wrong the channels close before the processes behind them are waited for.
+    let made = made.and_then(|(followers, channels)| {
+        let ready = ready::ready(loaded, places, talk, &known, opened, place)?;
+        Ok((followers, channels, ready))
     });
-    let ((followers, channels), ready) = match made {
+    let (followers, channels, ready) = match made {
         Ok(made) => made,
         Err(failure) => {
             // What went wrong is the message; an empty folder that stays does no harm.
