@@ -51,8 +51,9 @@ static std::vector<std::pair<int, u64>> kept(const std::vector<float>& logits, c
     for (size_t i = 0; i < logits.size(); ++i)
         if (logits[i] == logits[i]) order.push_back(i);
     std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return logits[a] > logits[b]; });
+    const float top = logits[order[0]];
     auto weight = [&](int at) {
-        const float octaves = (logits[order[0]] - logits[at]) * shape.factor;
+        const float octaves = (top - logits[at]) * shape.factor;
         return static_cast<u64>(std::llround(std::ldexp(double(std::exp2(-octaves)), 40)));
     };
     if (how.top_k > 0 && how.top_k < order.size()) {
@@ -68,16 +69,8 @@ static std::vector<std::pair<int, u64>> kept(const std::vector<float>& logits, c
     order.resize(count);
     std::sort(order.begin(), order.end());
     std::vector<std::pair<int, u64>> found;
-    const int best = std::max_element(order.begin(), order.end(), [&](int a, int b) {
-                         return logits[a] < logits[b];
-                     })[0];
-    order.insert(order.begin(), best);
-    for (size_t i = 1; i < order.size(); ++i) {
-        const float octaves = (logits[best] - logits[order[i]]) * shape.factor;
-        const u64 units =
-            static_cast<u64>(std::llround(std::ldexp(double(std::exp2(-octaves)), 40)));
-        if (units > 0 && units >= least) found.push_back({order[i], units});
-    }
+    for (int at : order)
+        if (weight(at) > 0 && weight(at) >= least) found.push_back({at, weight(at)});
     return found;
 }
 

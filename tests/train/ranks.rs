@@ -4,13 +4,12 @@ use std::{
     fs,
     path::Path,
     process::{Command, Stdio},
-    time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
-    program::{Workplace, outcome},
+    program::{Workplace, outcome, wait_for},
     runs::adapter,
 };
 
@@ -67,16 +66,6 @@ fn is_alive(pid: i32) -> bool {
     // A zombie that init has yet to collect does no harm.
     let status = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     status.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
-}
-
-fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
-    for _ in 0..1200 {
-        if done() {
-            return;
-        }
-        std::thread::park_timeout(Duration::from_millis(50));
-    }
-    panic!("waited in vain for {what}");
 }
 
 #[test]
@@ -153,8 +142,8 @@ fn micro_batches_that_cannot_be_shared_are_refused() {
 fn a_follower_without_a_first_process_ends_with_a_sentence() {
     let place = Workplace::new();
     let mut command = place.bare();
-    let started = command.args(["--follow", "1/2"]).stdin(Stdio::null()).output();
+    let started = command.args(["--follow", "3"]).stdin(Stdio::null()).output();
     let (stdout, stderr, code) = outcome(&started.expect("starts"));
     assert_eq!(code, Some(1), "{stderr}");
-    assert!(stdout.is_empty() && stderr.starts_with("error: process 0 of 2"), "{stdout}{stderr}");
+    assert!(stdout.is_empty() && stderr.starts_with("error: process 0 of 3"), "{stdout}{stderr}");
 }

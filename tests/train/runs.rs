@@ -1,10 +1,10 @@
 //! Whole runs: what they leave, what they say, that they repeat, and how they stop.
 
-use std::{fs, path::Path, process::Stdio, time::Duration};
+use std::{fs, path::Path, process::Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::program::{Workplace, outcome};
+use crate::program::{Workplace, outcome, wait_for};
 
 #[test]
 fn a_short_run_leaves_a_whole_adapter_and_repeats() {
@@ -51,13 +51,7 @@ fn an_interrupt_saves_and_names_the_command_that_resumes() {
     let child = long.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
     let metrics = place.path().join("out/metrics.jsonl");
     let steps = || fs::read_to_string(&metrics).map_or(0, |text| text.lines().count());
-    for _ in 0..1200 {
-        if steps() > 3 {
-            break;
-        }
-        std::thread::park_timeout(Duration::from_millis(50));
-    }
-    assert!(steps() > 3, "the run never logged a step");
+    wait_for("logged steps", || steps() > 3);
     let pid = Pid::from_raw(child.id() as i32).expect("a process id");
     kill_process(pid, Signal::INT).expect("signalled");
     let (_, stderr, code) = outcome(&child.wait_with_output().expect("ends"));
@@ -122,12 +116,7 @@ fn two_runs_do_not_share_a_folder() {
     long.args(["--set", "train.num_steps=100000"]);
     let mut child = long.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
     let metrics = place.path().join("out/metrics.jsonl");
-    for _ in 0..1200 {
-        if metrics.is_file() {
-            break;
-        }
-        std::thread::park_timeout(Duration::from_millis(50));
-    }
+    wait_for("the metrics", || metrics.is_file());
     let (_, stderr, code) = outcome(&place.short("out").output().expect("starts"));
     child.kill().expect("killed");
     child.wait().expect("ended");

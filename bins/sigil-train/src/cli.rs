@@ -48,9 +48,10 @@ pub(crate) struct Arguments {
     /// Print results on stdout as JSON
     #[arg(long)]
     pub(crate) json: bool,
-    /// Share the steps of the process that this one's pipes lead to; it starts this one itself
-    #[arg(long, hide = true, exclusive = true, value_name = "RANK/RANKS")]
-    pub(crate) follow: Option<String>,
+    /// Be one of so many processes that share steps, led by the one that stdin and stdout lead to; that
+    /// one starts the others itself
+    #[arg(long, hide = true, exclusive = true, value_name = "RANKS")]
+    pub(crate) follow: Option<usize>,
 }
 
 /// What to do instead of training.

@@ -48,6 +48,11 @@ impl Failure {
 
     /// Tells it on stderr and gives the exit code.
     pub(crate) fn report(self) -> ExitCode {
+        ExitCode::from(self.tell())
+    }
+
+    /// The same, with the code as a number.
+    pub(crate) fn tell(self) -> u8 {
         // Settings tell each problem with its own headline.
         if self.code == 3 && self.message.starts_with("error") {
             eprintln!("{}", self.message.trim_end());
@@ -57,7 +62,7 @@ impl Failure {
         if let Some(hint) = self.hint {
             eprintln!("  hint: {hint}");
         }
-        ExitCode::from(self.code)
+        self.code
     }
 }
 

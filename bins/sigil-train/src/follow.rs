@@ -23,14 +23,14 @@ use sigil_weights::{DecoderConfig, WeightFiles};
 
 use crate::{device, exit::Failure, ready::model, talk::Talk, train::use_threads};
 
-/// Follows the process that started this one.
-pub(crate) fn run() -> Result<ExitCode, Failure> {
+/// Follows the process that started this one as one of `ranks`.
+pub(crate) fn run(ranks: usize) -> Result<ExitCode, Failure> {
     // Ctrl-C reaches every process of the terminal; when to stop is the first one's to decide.
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))
             .map_err(|error| Failure::new(1, error, None))?;
     }
-    let mut channel = channel().map_err(|error| Failure::new(1, error, None))?;
+    let mut channel = channel(ranks).map_err(|error| Failure::new(1, error, None))?;
     let loading = channel.receive_loading().map_err(TrainError::from)?;
     let (session, settings, policies) = match load(&loading) {
         Ok(loaded) => loaded,
@@ -47,12 +47,12 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
 }
 
 /// stdin and stdout as a channel; what anything prints from here on goes to stderr.
-fn channel() -> rustix::io::Result<Channel> {
+fn channel(ranks: usize) -> rustix::io::Result<Channel> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let from = File::from(rustix::io::dup(stdio::stdin())?);
     let to = File::from(rustix::io::dup(stdio::stdout())?);
     stdio::dup2_stdout(stdio::stderr())?;
-    Ok(Channel::new(from, to))
+    Ok(Channel::new(from, to, 0, ranks))
 }
 
 fn load(loading: &Loading) -> Result<(Session, Settings, LayerPolicies), Failure> {

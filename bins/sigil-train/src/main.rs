@@ -38,9 +38,11 @@ fn main() -> std::process::ExitCode {
 }
 
 fn run(arguments: &cli::Arguments) -> std::process::ExitCode {
+    if let Some(ranks) = arguments.follow {
+        return follow::run(ranks).unwrap_or_else(exit::Failure::report);
+    }
     let result = match &arguments.verb {
         Some(cli::Verb::Doctor { json }) => return doctor::run(*json),
-        None if arguments.follow.is_some() => follow::run(),
         None if arguments.print_config => settings::print(arguments),
         None if arguments.plan => plan::run(arguments),
         None => train::run(arguments),

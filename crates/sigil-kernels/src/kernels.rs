@@ -59,7 +59,7 @@ pub struct AdamW {
 
 /// A trained matrix with what one AdamW step reads, all f32 and of one shape.
 #[derive(Clone, Debug)]
-pub struct Trained<B: Backend> {
+pub struct TrainedMatrix<B: Backend> {
     /// The value.
     pub parameter: Matrix<B>,
     /// Its gradient.
@@ -450,7 +450,7 @@ pub trait Kernels: Backend {
     }
 
     /// [`Kernels::adamw`] over many parameters; returns each with both moments, in the order given.
-    fn adamw_all(list: Vec<Trained<Self>>, step: AdamW) -> Vec<[Matrix<Self>; 3]> {
+    fn adamw_all(list: Vec<TrainedMatrix<Self>>, step: AdamW) -> Vec<[Matrix<Self>; 3]> {
         plain::adamw_all(list, step)
     }
 }

@@ -30,7 +30,7 @@ pub use decoding::{CacheShape, CachedRows, ChoiceSettings, Decoding, RowChoice, 
 pub use flex::{CpuCache, Panels};
 pub use kernels::{
     AdamW, AdaptedLayer, AdaptedOutput, AttentionShape, HeadLoss, Kernels, LoraInput, Product,
-    Trained,
+    TrainedMatrix,
 };
 pub use layout::{RotaryTable, SequenceLayout};
 pub use matrix::{FrozenMatrix, QuantizedTensor, ScaleTensors};

@@ -9,8 +9,8 @@ use burn::tensor::{DType, Int, Tensor, TensorData};
 use proptest::prelude::*;
 use sigil_kernels::{
     AdamW, AdaptedLayer, AdaptedOutput, AttentionShape, Cpu, FrozenMatrix, Kernels, LoraInput,
-    Matrix, Product, QuantizedTensor, RotaryTable, ScaleTensors, SequenceLayout, Trained, Vector,
-    layout::int_vector, plain, random,
+    Matrix, Product, QuantizedTensor, RotaryTable, ScaleTensors, SequenceLayout, TrainedMatrix,
+    Vector, layout::int_vector, plain, random,
 };
 
 type Oracle = Autodiff<Cpu>;
@@ -365,9 +365,9 @@ proptest! {
         let trained = |(i, &length): (usize, &usize)| {
             let one = |role| matrix::<Cpu>(10 * i as u64 + role, [1, length]);
             let second = one(4).powi_scalar(2);
-            Trained { parameter: one(1), gradient: one(2), first: one(3), second }
+            TrainedMatrix { parameter: one(1), gradient: one(2), first: one(3), second }
         };
-        let list: Vec<Trained<Cpu>> = lengths.iter().enumerate().map(trained).collect();
+        let list: Vec<TrainedMatrix<Cpu>> = lengths.iter().enumerate().map(trained).collect();
         let bits = |x: Matrix<Cpu>| -> Vec<u32> { elements(x).into_iter().map(f32::to_bits).collect() };
         let wanted: Vec<[Vec<u32>; 3]> = list
             .iter()

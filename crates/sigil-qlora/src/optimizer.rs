@@ -1,7 +1,7 @@
 //! AdamW moments beside the parameters; the arithmetic is [`Kernels::adamw_all`].
 
 use burn::tensor::{DType, TensorData, backend::Backend};
-use sigil_kernels::{AdamW, Kernels, Matrix, Trained};
+use sigil_kernels::{AdamW, Kernels, Matrix, TrainedMatrix};
 use sigil_model::Parameters;
 
 /// Settings of AdamW that do not change during a run.
@@ -65,7 +65,7 @@ impl<B: Kernels> Optimizer<B> {
                 .unwrap_or_else(|| Matrix::zeros(parameter.value.dims(), (&device, DType::F32)));
             let empty = Matrix::zeros([0, 0], (&device, DType::F32));
             let value = std::mem::replace(&mut parameter.value, empty);
-            Trained { parameter: value, gradient, first, second }
+            TrainedMatrix { parameter: value, gradient, first, second }
         });
         let stepped = B::adamw_all(all.collect(), step);
         for (parameter, [value, first, second]) in parameters.iter_mut().zip(stepped) {

@@ -162,14 +162,8 @@ impl Session {
     ) -> Result<(), RanksError> {
         let device = self.place.cuda_device();
         match self.model {
-            OnDevice::Cpu(model) => {
-                let Model { decoder, parameters } = *model;
-                follow(&decoder, parameters, adamw, policies, channel, device)
-            }
-            OnDevice::Cuda(model) => {
-                let Model { decoder, parameters } = *model;
-                follow(&decoder, parameters, adamw, policies, channel, device)
-            }
+            OnDevice::Cpu(model) => model.follow(channel, adamw, policies, device),
+            OnDevice::Cuda(model) => model.follow(channel, adamw, policies, device),
         }
     }
 }
@@ -225,5 +219,15 @@ impl<B: Kernels> Model<B> {
             Trainer::new(decoder, parameters, stream, evaluation, run, plan, resume, reporter)?;
         trainer.share(team, reporter)?;
         Ok(Box::new(trainer))
+    }
+
+    fn follow(
+        self,
+        channel: Channel,
+        adamw: AdamWSettings,
+        policies: &LayerPolicies,
+        device: Option<usize>,
+    ) -> Result<(), RanksError> {
+        follow(&self.decoder, self.parameters, adamw, policies, channel, device)
     }
 }

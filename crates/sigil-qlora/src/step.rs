@@ -91,7 +91,7 @@ pub fn take_step<B: Kernels>(
             break;
         }
     }
-    losses.extend(team.losses(parameters.count())?);
+    losses.extend(team.losses(parameters)?);
     losses.sort_by_key(|loss| loss.number);
     if let Some(loss) = losses.iter().find(|loss| !loss.sum().is_finite()) {
         team.drop_gradients()?;
@@ -114,7 +114,7 @@ pub fn take_step<B: Kernels>(
         return Err(StepError::NonFinite(NonFinite { what: "gradient", rows }));
     }
     let gradient_scale = clip_factor(grad_norm, settings.max_grad_norm);
-    team.apply(parameters, settings.learning_rate, gradient_scale)?;
+    team.apply(settings.learning_rate, gradient_scale)?;
     optimizer.step(parameters, settings.learning_rate, gradient_scale);
     Ok(StepReport {
         loss: total / targets.max(1) as f64,

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     AdamW, AdaptedLayer, AdaptedOutput, AttentionShape, CacheShape, CachedRows, ChoiceSettings,
     Decoding, FrozenMatrix, HeadLoss, IntVector, Kernels, LoraInput, Matrix, Product,
-    QuantizedTensor, RotaryTable, RowChoice, SequenceLayout, SlotCopy, Trained, Vector,
+    QuantizedTensor, RotaryTable, RowChoice, SequenceLayout, SlotCopy, TrainedMatrix, Vector,
     cuda::{CollectiveError, DeviceGroup},
     plain::PlainCache,
 };
@@ -275,7 +275,7 @@ macro_rules! kernels_on {
                 optimizer::sum_over::<$runtime>(group, tensors)
             }
 
-            fn adamw_all(list: Vec<Trained<Self>>, step: AdamW) -> Vec<[Matrix<Self>; 3]> {
+            fn adamw_all(list: Vec<TrainedMatrix<Self>>, step: AdamW) -> Vec<[Matrix<Self>; 3]> {
                 optimizer::adamw_all::<$runtime>(list, step)
             }
         }

@@ -10,7 +10,7 @@ use super::{
     reduce::{SCRATCH, cube_sum},
 };
 use crate::{
-    AdamW, Kernels, Matrix, Trained,
+    AdamW, Kernels, Matrix, TrainedMatrix,
     cuda::{CollectiveError, DeviceGroup, Native, optimizer as many},
     plain,
 };
@@ -105,7 +105,7 @@ pub(super) fn adamw<R: CubeRuntime>(
 
 /// See [`crate::Kernels::adamw_all`].
 pub(super) fn adamw_all<R: Native>(
-    list: Vec<Trained<On<R>>>,
+    list: Vec<TrainedMatrix<On<R>>>,
     step: AdamW,
 ) -> Vec<[Matrix<On<R>>; 3]>
 where

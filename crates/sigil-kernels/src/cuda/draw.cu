@@ -156,9 +156,11 @@ DEVICE u32 column_of(u32 columns, Board* board, Measure measure, Target target) 
             left = target(all);
             whole = false;
         }
-        int part = 0;
-        for (; part < WARPS - 1 && left >= board->groups[part]; ++part) left -= board->groups[part];
-        begin += part * length;
+        // Never behind the last column, whatever the measures are: the search ends.
+        for (int part = 0; end - begin > length && left >= board->groups[part]; ++part) {
+            left -= board->groups[part];
+            begin += length;
+        }
         end = begin + length < end ? begin + length : end;
     }
     return begin;

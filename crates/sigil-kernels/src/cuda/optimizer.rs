@@ -14,7 +14,7 @@ use super::{
     source::{ADAMW_MANY, SQUARES_MANY, Source},
 };
 use crate::{
-    AdamW, Matrix, Trained, Vector,
+    AdamW, Matrix, TrainedMatrix, Vector,
     cube::buffer::{On, addressable, dense, empty, owned, tensor},
     plain,
 };
@@ -69,10 +69,10 @@ fn run<R: Native>(any: &Matrix<On<R>>) -> bool {
 
 /// See [`crate::Kernels::adamw_all`]; gives the list back where the kernel does not take all of it.
 pub(crate) fn adamw<R: Native>(
-    list: Vec<Trained<On<R>>>,
+    list: Vec<TrainedMatrix<On<R>>>,
     step: AdamW,
-) -> Result<Vec<[Matrix<On<R>>; 3]>, Vec<Trained<On<R>>>> {
-    let covered = list.iter().all(|Trained { parameter, gradient, first, second }| {
+) -> Result<Vec<[Matrix<On<R>>; 3]>, Vec<TrainedMatrix<On<R>>>> {
+    let covered = list.iter().all(|TrainedMatrix { parameter, gradient, first, second }| {
         let length = parameter.shape().num_elements();
         [parameter, gradient, first, second].iter().all(|x| is_covered(x.dtype(), length))
     });

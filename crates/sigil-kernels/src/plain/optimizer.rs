@@ -2,7 +2,7 @@
 
 use burn::tensor::{DType, backend::Backend};
 
-use crate::{AdamW, Kernels, Matrix, Trained};
+use crate::{AdamW, Kernels, Matrix, TrainedMatrix};
 
 /// See [`crate::Kernels::sum_of_squares`].
 pub fn sum_of_squares<B: Backend>(tensors: &[Matrix<B>]) -> f64 {
@@ -34,7 +34,7 @@ pub fn adamw<B: Backend>(
 }
 
 /// See [`crate::Kernels::adamw_all`]: one after the other, each by the backend's [`Kernels::adamw`].
-pub fn adamw_all<B: Kernels>(list: Vec<Trained<B>>, step: AdamW) -> Vec<[Matrix<B>; 3]> {
+pub fn adamw_all<B: Kernels>(list: Vec<TrainedMatrix<B>>, step: AdamW) -> Vec<[Matrix<B>; 3]> {
     let each = list.into_iter();
     each.map(|one| B::adamw(one.parameter, &one.gradient, one.first, one.second, step).into())
         .collect()

@@ -6,7 +6,7 @@ use super::{
     inputs::matrix,
     parity::{cpu_matrix, error, worst},
 };
-use crate::{AdamW, Cpu, Kernels, Matrix, Trained, plain};
+use crate::{AdamW, Cpu, Kernels, Matrix, TrainedMatrix, plain};
 
 fn settings(step: u64) -> AdamW {
     AdamW {
@@ -50,12 +50,12 @@ pub(super) fn optimizer_of_many<B: Kernels>(device: &B::Device) -> f64 {
             let ((parameter, p_cpu), (gradient, g_cpu)) = (both(1), both(2));
             let ((first, m_cpu), (second, v_cpu)) = (both(3), both(4));
             let second = second.powi_scalar(2);
-            let list = Trained { parameter, gradient, first, second };
+            let list = TrainedMatrix { parameter, gradient, first, second };
             let second = v_cpu.powi_scalar(2);
-            (list, Trained { parameter: p_cpu, gradient: g_cpu, first: m_cpu, second })
+            (list, TrainedMatrix { parameter: p_cpu, gradient: g_cpu, first: m_cpu, second })
         })
         .unzip();
-    let again = |[parameter, first, second]: [Matrix<B>; 3], gradient| Trained {
+    let again = |[parameter, first, second]: [Matrix<B>; 3], gradient| TrainedMatrix {
         parameter,
         gradient,
         first,

@@ -7,7 +7,7 @@ use burn::tensor::DType;
 use super::inputs::{layout, matrix, quantized, vector};
 use crate::{
     AdamW, AdaptedLayer, AdaptedOutput, AttentionShape, CacheShape, CachedRows, ChoiceSettings,
-    Decoding, FrozenMatrix, Kernels, Pages, Product, RowChoice, Span, Trained,
+    Decoding, FrozenMatrix, Kernels, Pages, Product, RowChoice, Span, TrainedMatrix,
 };
 
 /// Sizes of a model and of a micro-batch.
@@ -392,7 +392,7 @@ pub fn speed_cases<B: Decoding>(device: &B::Device, dtype: DType, sizes: Sizes) 
             };
             Box::new(move || {
                 let now = std::mem::take(&mut list).into_iter().zip(&gradients);
-                let now = now.map(|([parameter, first, second], gradient)| Trained {
+                let now = now.map(|([parameter, first, second], gradient)| TrainedMatrix {
                     parameter,
                     gradient: gradient.clone(),
                     first,

@@ -7,12 +7,15 @@ use sigil_model::{Decoder, Parameters, decoder::LayerPolicies};
 use super::{
     Channel, RanksError, flat,
     team::sum_by_devices,
-    wire::{Answer, Broken, MicroLoss, Order, SentBatch},
+    wire::{Answer, MicroLoss, Order, SentBatch},
 };
 use crate::{
     optimizer::{AdamWSettings, Optimizer},
     step::{StepSettings, add_gradients, upload},
 };
+
+/// What is said of a batch that cannot be one.
+const NO_BATCH: &str = "a batch that is none";
 
 /// Serves the first process until the run ends.
 ///
@@ -38,11 +41,7 @@ pub fn follow<B: Kernels>(
         group: None,
         by_devices: false,
     };
-    follower.serve(&mut channel).map_err(|broken| {
-        let error = broken.of(0, 2);
-        channel.send_failure(&error.to_string());
-        error
-    })
+    follower.serve(&mut channel).inspect_err(|error| channel.send_failure(&error.to_string()))
 }
 
 struct Follower<'a, B: Kernels> {
@@ -57,7 +56,7 @@ struct Follower<'a, B: Kernels> {
 }
 
 impl<B: Kernels> Follower<'_, B> {
-    fn serve(&mut self, channel: &mut Channel) -> Result<(), Broken> {
+    fn serve(&mut self, channel: &mut Channel) -> Result<(), RanksError> {
         let numbers = self.parameters.count();
         channel.send(&Answer::Loaded { numbers: numbers as u64 }, &[])?;
         loop {
@@ -66,7 +65,7 @@ impl<B: Kernels> Follower<'_, B> {
                 Order::End => return Ok(()),
                 Order::Begin { numbers: theirs, optimizer_steps } => {
                     if theirs != numbers as u64 || given.len() != 3 * numbers {
-                        return Err(unexpected("a state of another model"));
+                        return Err(channel.unexpected("a state of another model"));
                     }
                     self.begin(&given, optimizer_steps);
                     continue;
@@ -85,14 +84,18 @@ impl<B: Kernels> Follower<'_, B> {
                         learning_rate: 0.0,
                         max_grad_norm: 0.0,
                     };
-                    let losses = self.step(batches, f32::from_bits(scale_bits), &settings)?;
+                    let losses = self
+                        .step(batches, f32::from_bits(scale_bits), &settings)
+                        .ok_or_else(|| channel.unexpected(NO_BATCH))?;
                     let gradients =
                         if self.by_devices { vec![] } else { flat::gradients(&self.parameters) };
                     (Answer::Gradients { losses }, gradients)
                 }
                 Order::Sum => {
-                    let group =
-                        self.group.as_ref().ok_or_else(|| unexpected("a sum of no group"))?;
+                    let group = self
+                        .group
+                        .as_ref()
+                        .ok_or_else(|| channel.unexpected("a sum of no group"))?;
                     let answer = match sum_by_devices(group, &mut self.parameters) {
                         Ok(()) => Answer::Summed,
                         Err(message) => Answer::Failed { message },
@@ -102,7 +105,7 @@ impl<B: Kernels> Follower<'_, B> {
                 Order::Apply { learning_rate_bits, gradient_scale_bits } => {
                     if !self.by_devices {
                         if given.len() != numbers {
-                            return Err(unexpected("gradients of another model"));
+                            return Err(channel.unexpected("gradients of another model"));
                         }
                         flat::set_gradients(&mut self.parameters, &given);
                     }
@@ -116,7 +119,9 @@ impl<B: Kernels> Follower<'_, B> {
                     continue;
                 }
                 Order::Score { batch } => {
-                    let batch = batch.into_batch(self.decoder.config.vocab_size)?;
+                    let batch = batch
+                        .into_batch(self.decoder.config.vocab_size)
+                        .ok_or_else(|| channel.unexpected(NO_BATCH))?;
                     let batch = upload(&batch, &self.decoder.device);
                     (Answer::Scores, self.decoder.evaluate(&batch, &self.parameters))
                 }
@@ -150,12 +155,13 @@ impl<B: Kernels> Follower<'_, B> {
         }
     }
 
+    /// The losses of the micro-batches, whose gradients are there then; `None` where one is no batch.
     fn step(
         &mut self,
         batches: Vec<SentBatch>,
         scale: f32,
         settings: &StepSettings,
-    ) -> Result<Vec<MicroLoss>, Broken> {
+    ) -> Option<Vec<MicroLoss>> {
         self.parameters.clear_gradients();
         let mut losses = vec![];
         for sent in batches {
@@ -170,12 +176,8 @@ impl<B: Kernels> Follower<'_, B> {
                 settings,
             ));
         }
-        Ok(losses)
+        Some(losses)
     }
-}
-
-fn unexpected(what: &str) -> Broken {
-    Broken::Unexpected(what.to_owned())
 }
 
 /// Joins a group of devices as process `rank` of `ranks` and sums a number that is known.

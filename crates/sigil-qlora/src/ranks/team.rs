@@ -24,15 +24,15 @@ pub struct Team {
     cuda_device: Option<usize>,
     /// Devices that sum gradients; otherwise they come through host memory.
     group: Option<DeviceGroup>,
-    /// Gradients of this step from the others, where they come through host memory.
-    received: Vec<Vec<f32>>,
+    /// Sums of this step's gradients, where they come through host memory.
+    sums: Vec<f32>,
 }
 
 impl Team {
     /// This process and the ones behind `followers`, which have been told what to load; process `i + 1` is
     /// the one of `followers[i]`. `cuda_device` is this process's device.
     pub fn new(followers: Vec<Channel>, cuda_device: Option<usize>) -> Self {
-        Self { followers, cuda_device, group: None, received: vec![] }
+        Self { followers, cuda_device, group: None, sums: vec![] }
     }
 
     /// Processes, this one included.
@@ -92,8 +92,8 @@ impl Team {
             Err(error) => return Ok(Err(error.to_string())),
         };
         let ranks = self.ranks();
-        for rank in 1..ranks {
-            self.tell_one(rank, &Order::Join { id: id.clone(), rank, ranks }, &[])?;
+        for i in 0..self.followers.len() {
+            self.tell_one(i, &Order::Join { id: id.clone(), rank: i + 1, ranks }, &[])?;
         }
         let mut found = try_group::<B>(&id, [0, ranks], device, &decoder.device);
         self.answers(0, |answer, _| match answer {
@@ -116,8 +116,8 @@ impl Team {
         settings: &StepSettings,
     ) -> Result<(), RanksError> {
         let ranks = self.ranks();
-        for rank in 1..ranks {
-            let numbered = batches.iter().enumerate().skip(rank).step_by(ranks);
+        for i in 0..self.followers.len() {
+            let numbered = batches.iter().enumerate().skip(i + 1).step_by(ranks);
             let order = Order::Step {
                 seed: settings.seed,
                 index: settings.index,
@@ -125,32 +125,37 @@ impl Team {
                 neftune_bits: settings.neftune_alpha.map(f64::to_bits),
                 batches: numbered.map(|(number, batch)| SentBatch::new(number, batch)).collect(),
             };
-            self.tell_one(rank, &order, &[])?;
+            self.tell_one(i, &order, &[])?;
         }
         Ok(())
     }
 
-    /// The losses of the others' micro-batches, in any order; waits until their gradients are there.
-    pub(crate) fn losses(&mut self, numbers: usize) -> Result<Vec<MicroLoss>, RanksError> {
-        let by_devices = self.group.is_some();
-        let mut received = std::mem::take(&mut self.received);
-        received.clear();
+    /// The losses of the others' micro-batches, in any order; waits until their gradients are there, and
+    /// adds them up where they come through host memory: this process's first, then the others' in order.
+    pub(crate) fn losses<B: Kernels>(
+        &mut self,
+        parameters: &Parameters<B>,
+    ) -> Result<Vec<MicroLoss>, RanksError> {
         let mut all = vec![];
+        if self.followers.is_empty() {
+            return Ok(all);
+        }
+        let numbers = if self.group.is_some() { 0 } else { parameters.count() };
+        let mut sums = if self.group.is_some() { vec![] } else { flat::gradients(parameters) };
         self.answers(numbers, |answer, gradients| match answer {
-            Answer::Gradients { losses } if by_devices || gradients.len() == numbers => {
+            Answer::Gradients { losses } if gradients.len() == numbers => {
                 all.extend(losses);
-                received.push(gradients);
+                sums.iter_mut().zip(&gradients).for_each(|(sum, other)| *sum += other);
                 Ok(())
             }
             Answer::Gradients { .. } => Err(format!("{} numbers for {numbers}", gradients.len())),
             other => Err(format!("{other:?} after a step")),
         })?;
-        self.received = received;
+        self.sums = sums;
         Ok(all)
     }
 
-    /// Replaces the gradients by their sums over all processes: this one's first, then the others' in
-    /// order.
+    /// Replaces the gradients by their sums over all processes.
     pub(crate) fn sum<B: Kernels>(
         &mut self,
         parameters: &mut Parameters<B>,
@@ -159,11 +164,7 @@ impl Team {
             return Ok(());
         }
         if self.group.is_none() {
-            let mut sums = flat::gradients(parameters);
-            for other in self.received.drain(..) {
-                sums.iter_mut().zip(&other).for_each(|(sum, other)| *sum += other);
-            }
-            flat::set_gradients(parameters, &sums);
+            flat::set_gradients(parameters, &self.sums);
             return Ok(());
         }
         self.tell(&Order::Sum, &[])?;
@@ -180,27 +181,24 @@ impl Team {
         })
     }
 
-    /// Has the others take the optimizer's step, with the gradients that [`Team::sum`] left here.
-    pub(crate) fn apply<B: Kernels>(
+    /// Has the others take the optimizer's step, with the sums of [`Team::losses`] unless devices have
+    /// summed.
+    pub(crate) fn apply(
         &mut self,
-        parameters: &Parameters<B>,
         learning_rate: f64,
         gradient_scale: f64,
     ) -> Result<(), RanksError> {
-        if self.followers.is_empty() {
-            return Ok(());
-        }
         let order = Order::Apply {
             learning_rate_bits: learning_rate.to_bits(),
             gradient_scale_bits: gradient_scale.to_bits(),
         };
-        let sums = if self.group.is_some() { vec![] } else { flat::gradients(parameters) };
+        let sums = std::mem::take(&mut self.sums);
         self.tell(&order, &sums)
     }
 
     /// Has the others forget the gradients of this step.
     pub(crate) fn drop_gradients(&mut self) -> Result<(), RanksError> {
-        self.received.clear();
+        self.sums.clear();
         self.tell(&Order::Drop, &[])
     }
 
@@ -211,19 +209,18 @@ impl Team {
         parameters: &Parameters<B>,
         batches: &[Batch],
     ) -> Result<Vec<Vec<f32>>, RanksError> {
-        let ranks = self.ranks();
         let Some((own, others)) = batches.split_first() else { return Ok(vec![]) };
         for (i, batch) in others.iter().enumerate() {
             let order = Order::Score { batch: SentBatch::new(i, batch) };
-            self.tell_one(i + 1, &order, &[])?;
+            self.tell_one(i, &order, &[])?;
         }
         let mut all = vec![decoder.evaluate(&upload(own, &decoder.device), parameters)];
         for (i, batch) in others.iter().enumerate() {
-            match self.answer(i + 1, batch.tokens.len())? {
+            match self.answer(i, batch.tokens.len())? {
                 (Answer::Scores, nll) if nll.len() == batch.tokens.len() => all.push(nll),
                 (other, _) => {
                     let what = format!("{other:?} after a batch to score");
-                    return Err(RanksError::Unexpected { rank: i + 1, ranks, what });
+                    return Err(self.followers[i].unexpected(what));
                 }
             }
         }
@@ -239,14 +236,13 @@ impl Team {
             return Ok(());
         }
         self.tell(&Order::Digest, &[])?;
-        let (own, ranks) = (flat::digest(parameters), self.ranks());
-        for rank in 1..ranks {
-            match self.answer(rank, 0)?.0 {
+        let own = flat::digest(parameters);
+        for i in 0..self.followers.len() {
+            match self.answer(i, 0)?.0 {
                 Answer::Digest { digest } if digest == own => {}
-                Answer::Digest { .. } => return Err(RanksError::Diverged { rank, ranks }),
+                Answer::Digest { .. } => return Err(self.followers[i].diverged()),
                 other => {
-                    let what = format!("{other:?} for a digest");
-                    return Err(RanksError::Unexpected { rank, ranks, what });
+                    return Err(self.followers[i].unexpected(format!("{other:?} for a digest")));
                 }
             }
         }
@@ -254,28 +250,23 @@ impl Team {
     }
 
     fn tell(&mut self, order: &Order, numbers: &[f32]) -> Result<(), RanksError> {
-        (1..self.ranks()).try_for_each(|rank| self.tell_one(rank, order, numbers))
+        (0..self.followers.len()).try_for_each(|i| self.tell_one(i, order, numbers))
     }
 
-    fn tell_one(&mut self, rank: usize, order: &Order, numbers: &[f32]) -> Result<(), RanksError> {
-        let ranks = self.ranks();
-        let sent = self.followers[rank - 1].send(order, numbers);
-        match sent {
-            Ok(()) => Ok(()),
-            // What it said before it ended tells more than that it did.
-            Err(broken) => match self.answer(rank, 0) {
-                Err(failed @ RanksError::Failed { .. }) => Err(failed),
-                _ => Err(broken.of(rank, ranks)),
-            },
-        }
+    /// Tells one of `followers`.
+    fn tell_one(&mut self, i: usize, order: &Order, numbers: &[f32]) -> Result<(), RanksError> {
+        let sent = self.followers[i].send(order, numbers);
+        // What it said before it ended tells more than that it did.
+        sent.map_err(|gone| match self.answer(i, 0) {
+            Err(failed @ RanksError::Failed { .. }) => failed,
+            _ => gone,
+        })
     }
 
-    /// The next answer of one process, with at most `most` numbers.
-    fn answer(&mut self, rank: usize, most: usize) -> Result<(Answer, Vec<f32>), RanksError> {
-        let ranks = self.ranks();
-        let received = self.followers[rank - 1].receive(most);
-        match received.map_err(|broken| broken.of(rank, ranks))? {
-            (Answer::Failed { message }, _) => Err(RanksError::Failed { rank, ranks, message }),
+    /// The next answer of one of `followers`, with at most `most` numbers.
+    fn answer(&mut self, i: usize, most: usize) -> Result<(Answer, Vec<f32>), RanksError> {
+        match self.followers[i].receive(most)? {
+            (Answer::Failed { message }, _) => Err(self.followers[i].failed(message)),
             answer => Ok(answer),
         }
     }
@@ -286,10 +277,9 @@ impl Team {
         most: usize,
         mut take: impl FnMut(Answer, Vec<f32>) -> Result<(), String>,
     ) -> Result<(), RanksError> {
-        let ranks = self.ranks();
-        for rank in 1..ranks {
-            let (answer, numbers) = self.answer(rank, most)?;
-            take(answer, numbers).map_err(|what| RanksError::Unexpected { rank, ranks, what })?;
+        for i in 0..self.followers.len() {
+            let (answer, numbers) = self.answer(i, most)?;
+            take(answer, numbers).map_err(|what| self.followers[i].unexpected(what))?;
         }
         Ok(())
     }

@@ -82,28 +82,12 @@ impl RanksError {
     }
 }
 
-/// Why a message cannot be had: the channel's own view, without the number of the other side.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Broken {
-    /// The other side is gone.
-    Gone,
-    /// It said something else.
-    Unexpected(String),
-}
-
-impl Broken {
-    pub(super) fn of(self, rank: usize, ranks: usize) -> RanksError {
-        match self {
-            Self::Gone => RanksError::Gone { rank, ranks },
-            Self::Unexpected(what) => RanksError::Unexpected { rank, ranks, what },
-        }
-    }
-}
-
 /// A connection to one other process.
 pub struct Channel {
     from: Box<dyn Read + Send>,
     to: Box<dyn Write + Send>,
+    /// The process at the other end, and how many there are: for messages.
+    other: [usize; 2],
 }
 
 impl fmt::Debug for Channel {
@@ -147,8 +131,8 @@ impl SentBatch {
         }
     }
 
-    /// The batch without the names of its rows, if it is one for a vocabulary of this size.
-    pub(super) fn into_batch(self, vocabulary: usize) -> Result<Batch, Broken> {
+    /// The batch without the names of its rows; `None` where it is none for a vocabulary of this size.
+    pub(super) fn into_batch(self, vocabulary: usize) -> Option<Batch> {
         let Self { tokens, targets, document_starts: starts, .. } = self;
         let rises = starts.windows(2).all(|pair| pair[0] < pair[1]);
         let covers = starts.first() == Some(&0) && starts.last() == Some(&(tokens.len() as u32));
@@ -156,9 +140,9 @@ impl SentBatch {
         let all_known = tokens.iter().all(|&token| known(token.into()))
             && targets.iter().all(|&target| u64::try_from(target).map_or(target == -1, known));
         if !(rises && covers && all_known && targets.len() == tokens.len() && !tokens.is_empty()) {
-            return Err(Broken::Unexpected("a batch that is none".to_owned()));
+            return None;
         }
-        Ok(Batch { tokens, targets, document_starts: starts, ..Batch::default() })
+        Some(Batch { tokens, targets, document_starts: starts, ..Batch::default() })
     }
 }
 
@@ -231,22 +215,22 @@ impl MicroLoss {
 }
 
 impl Channel {
-    /// A connection over two streams of bytes.
-    pub fn new(from: impl Read + Send + 'static, to: impl Write + Send + 'static) -> Self {
-        Self { from: Box::new(from), to: Box::new(to) }
+    /// A connection with process `rank` of `ranks` over two streams of bytes.
+    pub fn new(
+        from: impl Read + Send + 'static,
+        to: impl Write + Send + 'static,
+        rank: usize,
+        ranks: usize,
+    ) -> Self {
+        Self { from: Box::new(from), to: Box::new(to), other: [rank, ranks] }
     }
 
     /// Sends what a follower is to load.
     ///
     /// # Errors
     /// It is gone.
-    pub fn send_loading(
-        &mut self,
-        loading: &Loading,
-        rank: usize,
-        ranks: usize,
-    ) -> Result<(), RanksError> {
-        self.send(loading, &[]).map_err(|broken| broken.of(rank, ranks))
+    pub fn send_loading(&mut self, loading: &Loading) -> Result<(), RanksError> {
+        self.send(loading, &[])
     }
 
     /// Receives what this process is to load.
@@ -254,8 +238,7 @@ impl Channel {
     /// # Errors
     /// The first process is gone, or sent something else.
     pub fn receive_loading(&mut self) -> Result<Loading, RanksError> {
-        let received = self.receive(0).map_err(|broken| broken.of(0, 2));
-        received.map(|(loading, _)| loading)
+        self.receive(0).map(|(loading, _)| loading)
     }
 
     /// Tells the first process why this one ends; it may be gone itself.
@@ -263,7 +246,35 @@ impl Channel {
         let _gone = self.send(&Answer::Failed { message: message.to_owned() }, &[]);
     }
 
-    pub(super) fn send<T: Serialize>(&mut self, header: &T, numbers: &[f32]) -> Result<(), Broken> {
+    /// The other process is gone.
+    fn gone(&self) -> RanksError {
+        let [rank, ranks] = self.other;
+        RanksError::Gone { rank, ranks }
+    }
+
+    /// The other process sent something else than is expected.
+    pub(super) fn unexpected(&self, what: impl Into<String>) -> RanksError {
+        let [rank, ranks] = self.other;
+        RanksError::Unexpected { rank, ranks, what: what.into() }
+    }
+
+    /// The other process reports a failure.
+    pub(super) fn failed(&self, message: String) -> RanksError {
+        let [rank, ranks] = self.other;
+        RanksError::Failed { rank, ranks, message }
+    }
+
+    /// The other process holds other parameters.
+    pub(super) fn diverged(&self) -> RanksError {
+        let [rank, ranks] = self.other;
+        RanksError::Diverged { rank, ranks }
+    }
+
+    pub(super) fn send<T: Serialize>(
+        &mut self,
+        header: &T,
+        numbers: &[f32],
+    ) -> Result<(), RanksError> {
         let header = serde_json::to_vec(header).expect("plain data serializes");
         let mut write = || -> std::io::Result<()> {
             self.to.write_all(&MARK)?;
@@ -278,34 +289,33 @@ impl Channel {
             }
             self.to.flush()
         };
-        write().map_err(|_| Broken::Gone)
+        write().map_err(|_| self.gone())
     }
 
     /// Receives a header with at most `most` numbers behind it.
     pub(super) fn receive<T: DeserializeOwned>(
         &mut self,
         most: usize,
-    ) -> Result<(T, Vec<f32>), Broken> {
+    ) -> Result<(T, Vec<f32>), RanksError> {
         let mut mark = [0; MARK.len()];
         self.fill(&mut mark)?;
         if mark != MARK {
             let text = String::from_utf8_lossy(&mark).into_owned();
-            return Err(Broken::Unexpected(format!("{text:?} where a message should begin")));
+            return Err(self.unexpected(format!("{text:?} where a message should begin")));
         }
         let [header_bytes, numbers] = [self.length()?, self.length()?];
         if header_bytes > MOST_HEADER_BYTES || numbers > most as u64 {
             let what = format!("a message of {header_bytes} bytes and {numbers} numbers");
-            return Err(Broken::Unexpected(what));
+            return Err(self.unexpected(what));
         }
         // Memory grows with what has come, not with what was announced.
         let mut header = vec![];
         let read = (&mut self.from).take(header_bytes).read_to_end(&mut header);
         if read.map_or(true, |read| read as u64 != header_bytes) {
-            return Err(Broken::Gone);
+            return Err(self.gone());
         }
-        let header = serde_json::from_slice(&header).map_err(|error| {
-            Broken::Unexpected(format!("a message that cannot be read: {error}"))
-        })?;
+        let header = serde_json::from_slice(&header)
+            .map_err(|error| self.unexpected(format!("a message that cannot be read: {error}")))?;
         let mut values = vec![];
         let mut bytes = vec![];
         while values.len() < numbers as usize {
@@ -319,14 +329,14 @@ impl Channel {
         Ok((header, values))
     }
 
-    fn length(&mut self) -> Result<u64, Broken> {
+    fn length(&mut self) -> Result<u64, RanksError> {
         let mut bytes = [0; 8];
         self.fill(&mut bytes)?;
         Ok(u64::from_le_bytes(bytes))
     }
 
-    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), Broken> {
-        self.from.read_exact(bytes).map_err(|_| Broken::Gone)
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), RanksError> {
+        self.from.read_exact(bytes).map_err(|_| self.gone())
     }
 }
 
@@ -334,13 +344,13 @@ impl Channel {
 mod tests {
     use super::*;
 
-    fn received(bytes: Vec<u8>) -> Result<(Answer, Vec<f32>), Broken> {
-        Channel::new(std::io::Cursor::new(bytes), std::io::sink()).receive(1000)
+    fn received(bytes: Vec<u8>) -> Result<(Answer, Vec<f32>), RanksError> {
+        Channel::new(std::io::Cursor::new(bytes), std::io::sink(), 2, 4).receive(1000)
     }
 
     fn sent(answer: &Answer, numbers: &[f32]) -> Vec<u8> {
         let (mut there, here) = std::io::pipe().expect("a pipe");
-        let mut channel = Channel::new(std::io::empty(), here);
+        let mut channel = Channel::new(std::io::empty(), here, 2, 4);
         channel.send(answer, numbers).expect("the pipe is open and large enough");
         drop(channel);
         let mut bytes = vec![];
@@ -359,13 +369,14 @@ mod tests {
 
     #[test]
     fn foreign_bytes_are_refused_and_take_no_memory() {
-        assert_eq!(received(vec![]).err(), Some(Broken::Gone));
-        let hello = received(b"hello from a print\n".to_vec()).err();
-        let what = "\"hello fr\" where a message should begin".to_owned();
-        assert_eq!(hello, Some(Broken::Unexpected(what)));
+        let said = |bytes| received(bytes).expect_err("no message").to_string();
+        let gone = "process 2 of 4 has ended before the run did";
+        assert_eq!(said(vec![]), gone);
+        let hello = said(b"hello from a print\n".to_vec());
+        assert_eq!(hello, "process 2 of 4 sent \"hello fr\" where a message should begin");
         let good = sent(&Answer::Loaded { numbers: 3 }, &[1.0, 2.0]);
         for cut in 0..good.len() {
-            assert_eq!(received(good[..cut].to_vec()).err(), Some(Broken::Gone), "cut at {cut}");
+            assert_eq!(said(good[..cut].to_vec()), gone, "cut at {cut}");
         }
         for byte in 0..good.len() {
             for bit in 0..8 {
@@ -379,7 +390,7 @@ mod tests {
         }
         let mut huge = good;
         huge[8..16].copy_from_slice(&u64::MAX.to_le_bytes());
-        assert!(matches!(received(huge).err(), Some(Broken::Unexpected(_))));
+        assert!(said(huge).contains("sent a message of 18446744073709551615 bytes"));
     }
 
     #[test]
@@ -390,7 +401,7 @@ mod tests {
             targets: vec![2, -1, -1],
             document_starts: vec![0, 2, 3],
         };
-        assert!(good.clone().into_batch(4).is_ok());
+        assert!(good.clone().into_batch(4).is_some());
         let wrong: [fn(&mut SentBatch); 6] = [
             |batch| batch.tokens[0] = 4,
             |batch| batch.targets[0] = 4,
@@ -402,7 +413,7 @@ mod tests {
         for change in wrong {
             let mut batch = good.clone();
             change(&mut batch);
-            assert!(batch.into_batch(4).is_err());
+            assert!(batch.into_batch(4).is_none());
         }
     }
 }

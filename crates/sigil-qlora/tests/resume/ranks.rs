@@ -18,15 +18,15 @@ type Follower = JoinHandle<Result<(), RanksError>>;
 
 /// Ranks 1 and up on threads of their own, each with a model of its own.
 fn followers(others: usize, full: bool, adamw: AdamWSettings) -> (Vec<Channel>, Vec<Follower>) {
-    let one = |_| {
+    let one = |i| {
         let (orders, to) = std::io::pipe().expect("a pipe");
         let (from, answers) = std::io::pipe().expect("a pipe");
         let follower = std::thread::spawn(move || {
             let (decoder, parameters) = fresh(full);
-            let channel = Channel::new(orders, answers);
+            let channel = Channel::new(orders, answers, 0, others + 1);
             follow(&decoder, parameters, adamw, &policies(), channel, None)
         });
-        (Channel::new(from, to), follower)
+        (Channel::new(from, to, i + 1, others + 1), follower)
     };
     (0..others).map(one).unzip()
 }
@@ -133,7 +133,7 @@ fn a_rank_that_goes_away_ends_the_run_with_its_number() {
     let (orders, to) = std::io::pipe().expect("a pipe");
     let (from, answers) = std::io::pipe().expect("a pipe");
     drop((orders, answers));
-    let channel = Channel::new(from, to);
+    let channel = Channel::new(from, to, 1, 2);
     let storage = Arc::new(RealStorage);
     let variant = Variant::default();
     let mut notes = vec![];

@@ -2,7 +2,7 @@
 
 use crate::{Vulkan, assert_close, both, config, vulkan};
 use proptest::prelude::*;
-use sigil_kernels::{AdamW, Kernels, Trained, plain};
+use sigil_kernels::{AdamW, Kernels, TrainedMatrix, plain};
 
 proptest! {
     #![proptest_config(config())]
@@ -45,8 +45,8 @@ proptest! {
                 let ((parameter, p_cpu), (gradient, g_cpu)) = (both(1), both(2));
                 let (first, m_cpu) = both(3);
                 let (second, v_cpu) = (parameter.zeros_like(), p_cpu.zeros_like());
-                let cpu = Trained { parameter: p_cpu, gradient: g_cpu, first: m_cpu, second: v_cpu };
-                (Trained { parameter, gradient, first, second }, cpu)
+                let cpu = TrainedMatrix { parameter: p_cpu, gradient: g_cpu, first: m_cpu, second: v_cpu };
+                (TrainedMatrix { parameter, gradient, first, second }, cpu)
             })
             .unzip();
         let (found, wanted) =
