@@ -259,6 +259,8 @@ static inline float rounded_sum(float a, float b) { return a + b; }
 static inline float rounded_difference(float a, float b) { return a - b; }
 static inline float rounded_product(float a, float b) { return a * b; }
 static inline float rounded_quotient(float a, float b) { return a / b; }
+static inline float exact_product(float a, float b) { return a * b; }
+static inline float exact_quotient(float a, float b) { return a / b; }
 static inline float rounded_root(float x) { return std::sqrt(x); }
 static inline uint32_t bits_of_float(float value) {
     uint32_t bits;

@@ -16,6 +16,7 @@ use sigil_model::{CheckpointPolicy, decoder::LayerPolicies, load::Source};
 use sigil_qlora::{
     TrainError,
     assemble::{adamw, load_options},
+    micro_batch::MicroBatches,
     ranks::{Channel, Loading, RanksError},
     session::Session,
 };
@@ -32,14 +33,14 @@ pub(crate) fn run(ranks: usize) -> Result<ExitCode, Failure> {
     }
     let mut channel = channel(ranks).map_err(|error| Failure::new(1, error, None))?;
     let loading = channel.receive_loading().map_err(TrainError::from)?;
-    let (session, settings, policies) = match load(&loading) {
+    let (session, settings, micro_batches) = match load(&loading) {
         Ok(loaded) => loaded,
         Err(failure) => {
             channel.send_failure(failure.message());
             return Err(failure);
         }
     };
-    match session.follow(channel, adamw(&settings), &policies) {
+    match session.follow(channel, adamw(&settings), &micro_batches) {
         // Without the first process there is nobody left to tell.
         Ok(()) | Err(RanksError::Gone { .. }) => Ok(ExitCode::SUCCESS),
         Err(error) => Err(TrainError::from(error).into()),
@@ -55,7 +56,7 @@ fn channel(ranks: usize) -> rustix::io::Result<Channel> {
     Ok(Channel::new(from, to, 0, ranks))
 }
 
-fn load(loading: &Loading) -> Result<(Session, Settings, LayerPolicies), Failure> {
+fn load(loading: &Loading) -> Result<(Session, Settings, MicroBatches), Failure> {
     let wrong = |message: String| Failure::new(1, message, None);
     let settings = Settings::from_toml(&loading.settings)
         .map_err(|error| wrong(format!("the settings of the run cannot be read: {error}")))?;
@@ -73,5 +74,6 @@ fn load(loading: &Loading) -> Result<(Session, Settings, LayerPolicies), Failure
     let session = Session::load(place, &config, Source::Files(&files), &options, None)
         .map_err(TrainError::from)?;
     let policies = LayerPolicies::uniform(policy, config.num_layers);
-    Ok((session, settings, policies))
+    let micro_batches = MicroBatches::new(&settings, policies);
+    Ok((session, settings, micro_batches))
 }

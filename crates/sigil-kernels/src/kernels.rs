@@ -7,7 +7,8 @@
 use burn::tensor::{DType, backend::Backend};
 
 use crate::{
-    FrozenMatrix, IntVector, Matrix, QuantizedTensor, RotaryTable, SequenceLayout, Vector,
+    FourBitCode, FrozenMatrix, IntVector, Matrix, QuantizedBlocks, QuantizedTensor, RotaryTable,
+    SequenceLayout, Vector,
     cuda::{CollectiveError, DeviceGroup},
     plain,
 };
@@ -116,8 +117,35 @@ pub struct HeadLoss<B: Backend> {
     pub weight_gradient: Option<Matrix<B>>,
 }
 
+/// Memory of a device that this thread's tensors take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceMemory {
+    /// Bytes of tensors.
+    pub in_use: u64,
+    /// Bytes taken from the device, those kept for tensors to come among them.
+    pub reserved: u64,
+}
+
 /// The operations of a decoder layer and its optimizer.
 pub trait Kernels: Backend {
+    /// Whether [`Kernels::with_exact_memory`] keeps buffers by their size, so that shapes which repeat
+    /// need no more memory than one of them.
+    const KEEPS_SIZES: bool = false;
+
+    /// Runs `work` with every buffer taken from the device at exactly its size and kept for the next of
+    /// that size, on a device with pools of its own: for weights, and for work whose shapes repeat.
+    /// [`Backend::memory_cleanup`] gives back what no tensor holds. Calls are not nested.
+    fn with_exact_memory<T>(device: &Self::Device, work: impl FnOnce() -> T) -> T {
+        let _ = device;
+        work()
+    }
+
+    /// Memory of the device that this thread's tensors take; none where it is the process's own.
+    fn memory(device: &Self::Device) -> Option<DeviceMemory> {
+        let _ = device;
+        None
+    }
+
     /// `alpha * lhs · rhs (+ accumulator)`.
     fn product(
         product: Product,
@@ -127,6 +155,19 @@ pub trait Kernels: Backend {
         accumulator: Option<Matrix<Self>>,
     ) -> Matrix<Self> {
         plain::product(product, lhs, rhs, alpha, accumulator)
+    }
+
+    /// Whether [`Kernels::quantize_blocks`] runs on the device; where it does not, `sigil-weights` quantizes on
+    /// all cores without a copy of the weight.
+    fn quantizes(device: &Self::Device) -> bool {
+        let _ = device;
+        false
+    }
+
+    /// Quantizes a matrix of f32, f16 or bf16 into 4 bits, bit for bit as `sigil-weights` does
+    /// (bitsandbytes on a CPU): blocks of 64 numbers, row by row, with one f32 scale each.
+    fn quantize_blocks(weight: &Matrix<Self>, code: &FourBitCode) -> QuantizedBlocks<Self> {
+        plain::quantize(weight, code)
     }
 
     /// Decodes a 4-bit weight: `level[code] * scale` in f32, rounded once to `dtype`.
@@ -176,9 +217,14 @@ pub trait Kernels: Backend {
         scale: f32,
         y: Matrix<Self>,
     ) -> (Matrix<Self>, LoraInput<Self>) {
-        let projected = Self::product(Product::Nt, x, &like(a, x), 1.0, None);
-        let y = Self::product(Product::Nt, &projected, &like(b, x), scale, Some(y));
-        (y, LoraInput { projected })
+        let saved = Self::lora_project(x, a);
+        let y = Self::product(Product::Nt, &saved.projected, &like(b, x), scale, Some(y));
+        (y, saved)
+    }
+
+    /// What [`Kernels::lora_forward`] keeps, without its output.
+    fn lora_project(x: &Matrix<Self>, a: &Matrix<Self>) -> LoraInput<Self> {
+        LoraInput { projected: Self::product(Product::Nt, x, &like(a, x), 1.0, None) }
     }
 
     /// Backward of [`Kernels::lora_forward`]: the gradients by a and b (f32) and by `x`, each added to

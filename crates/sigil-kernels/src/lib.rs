@@ -29,11 +29,11 @@ pub use cube::Gpu;
 pub use decoding::{CacheShape, CachedRows, ChoiceSettings, Decoding, RowChoice, Span};
 pub use flex::{CpuCache, Panels};
 pub use kernels::{
-    AdamW, AdaptedLayer, AdaptedOutput, AttentionShape, HeadLoss, Kernels, LoraInput, Product,
-    TrainedMatrix,
+    AdamW, AdaptedLayer, AdaptedOutput, AttentionShape, DeviceMemory, HeadLoss, Kernels, LoraInput,
+    Product, TrainedMatrix,
 };
 pub use layout::{RotaryTable, SequenceLayout};
-pub use matrix::{FrozenMatrix, QuantizedTensor, ScaleTensors};
+pub use matrix::{FourBitCode, FrozenMatrix, QuantizedBlocks, QuantizedTensor, ScaleTensors};
 pub use pages::{Beginning, Pages, SlotCopy};
 
 /// A matrix of activations or weights, `[rows, columns]`, in the backend's float type.

@@ -33,6 +33,26 @@ pub struct QuantizedTensor<B: Backend> {
     pub block_size: usize,
 }
 
+/// A 4-bit code as an encoder reads it: a number divided by its block's scale gets the code in `order`
+/// after as many others as there are midpoints below it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FourBitCode {
+    /// Midpoints between neighbouring values, ascending.
+    pub midpoints: [f32; 15],
+    /// The codes in ascending order of their values.
+    pub order: [u8; 16],
+}
+
+/// A matrix cut into blocks of 64 numbers, row by row, and quantized.
+#[derive(Clone, Debug)]
+pub struct QuantizedBlocks<B: Backend> {
+    /// Codes as in [`QuantizedTensor::packed`].
+    pub packed: Tensor<B, 1, Int>,
+    /// Largest magnitude of each block, `[blocks]`, f32; an infinity or a not-a-number where there is one
+    /// in the block.
+    pub absmax: Vector<B>,
+}
+
 /// The scales of a [`QuantizedTensor`].
 #[derive(Clone, Debug)]
 pub enum ScaleTensors<B: Backend> {

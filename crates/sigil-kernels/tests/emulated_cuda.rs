@@ -155,6 +155,15 @@ fn adamw_and_the_norm_of_many_tensors() {
 }
 
 #[test]
+fn weights_are_quantized() {
+    for (i, source) in catalogue::quantizing().into_iter().enumerate() {
+        if !run("quantize", &format!("quantize-{i}"), &source, &[]) {
+            return;
+        }
+    }
+}
+
+#[test]
 fn index_arithmetic_at_64_bits() {
     let output = sigil_kernels::cuda::tiles::Output::Whole { f32: false, adds: false };
     let source = Tiles::LARGE.source(sigil_kernels::Product::Nt, output);

@@ -87,9 +87,10 @@ pub struct LayerSaved<B: Backend> {
 }
 
 /// Everything between a layer's input and output that its backward pass reads.
+///
+/// What is `None` is cheap to compute again: `Minimal` leaves it out.
 struct Activations<B: Backend> {
     root1: Vector<B>,
-    /// Left out by `Minimal`, as `h2` and `product`.
     h1: Option<Matrix<B>>,
     qkv_saved: Vec<LinearSaved<B>>,
     /// Queries and keys before their norms, and the norms' roots.
@@ -107,7 +108,8 @@ struct Activations<B: Backend> {
     gate: Matrix<B>,
     up: Matrix<B>,
     product: Option<Matrix<B>>,
-    down_saved: LinearSaved<B>,
+    /// `None` where the layer was run again: its output is not computed a second time.
+    down_saved: Option<LinearSaved<B>>,
 }
 
 fn columns<B: Backend>(x: &Matrix<B>, from: usize, to: usize) -> Matrix<B> {
@@ -159,8 +161,14 @@ impl<B: Kernels> DecoderLayer<B> {
         context: &LayerContext<'_, B>,
         policy: Option<CheckpointPolicy>,
     ) -> (Matrix<B>, Option<LayerSaved<B>>) {
-        let keeps_all = policy == Some(CheckpointPolicy::None);
-        let (y, activations) = self.run(&x, parameters, context, keeps_all);
+        let mut activations = self.activations(&x, parameters, context);
+        let product = activations.product.as_ref().expect("it was just computed");
+        let sum = Some(activations.x2.clone());
+        let (y, down_saved) = self.down.forward(product, parameters, context.pass, sum);
+        activations.down_saved = Some(down_saved);
+        if policy == Some(CheckpointPolicy::Minimal) {
+            (activations.h1, activations.h2, activations.product) = (None, None, None);
+        }
         let saved = policy.map(|policy| match policy {
             CheckpointPolicy::None | CheckpointPolicy::Minimal => {
                 LayerSaved { input: Input::Device(x), activations: Some(activations) }
@@ -174,13 +182,13 @@ impl<B: Kernels> DecoderLayer<B> {
         (y, saved)
     }
 
-    fn run(
+    /// Runs the layer up to its last product.
+    fn activations(
         &self,
         x: &Matrix<B>,
         parameters: &Parameters<B>,
         context: &LayerContext<'_, B>,
-        keeps_all: bool,
-    ) -> (Matrix<B>, Activations<B>) {
+    ) -> Activations<B> {
         let LayerContext { rotary, layout, pass } = context;
         let shape = self.attention;
         let (h1, root1) = self.attention_norm.forward(x, parameters);
@@ -200,11 +208,9 @@ impl<B: Kernels> DecoderLayer<B> {
         let (h2, root2) = self.mlp_norm.forward(&x2, parameters);
         let ([gate, up], gate_up_saved) = self.project_gate_up(&h2, parameters, pass);
         let product = B::swiglu(&gate, &up);
-        let (y, down_saved) = self.down.forward(&product, parameters, pass, Some(x2.clone()));
-        let keep = |tensor: Matrix<B>| keeps_all.then_some(tensor);
-        let activations = Activations {
+        Activations {
             root1,
-            h1: keep(h1),
+            h1: Some(h1),
             qkv_saved,
             raw_heads,
             q,
@@ -215,14 +221,13 @@ impl<B: Kernels> DecoderLayer<B> {
             output_saved,
             x2,
             root2,
-            h2: keep(h2),
+            h2: Some(h2),
             gate_up_saved,
             gate,
             up,
-            product: keep(product),
-            down_saved,
-        };
-        (y, activations)
+            product: Some(product),
+            down_saved: None,
+        }
     }
 
     /// Gradient by the layer's input; gradients of what is trained are added to `parameters`.
@@ -244,22 +249,26 @@ impl<B: Kernels> DecoderLayer<B> {
                 Tensor::from_data(data, (&device, dtype))
             }
         };
-        let kept = saved.activations.unwrap_or_else(|| self.run(&x, parameters, context, true).1);
+        let kept = saved.activations.unwrap_or_else(|| self.activations(&x, parameters, context));
         let LayerContext { rotary, layout, pass } = context;
         let shape = self.attention;
 
         // y = x2 + down(product)
         let product = kept.product.unwrap_or_else(|| B::swiglu(&kept.gate, &kept.up));
+        let down_saved =
+            kept.down_saved.unwrap_or_else(|| self.down.save(&product, parameters, pass));
         let dproduct = self
             .down
-            .backward(&dy, &product, &kept.down_saved, parameters, pass, None, true)
+            .backward(&dy, &product, &down_saved, parameters, pass, None, true)
             .expect("the input's gradient was asked for");
         drop(product);
         let (dgate, dup) = B::swiglu_backward(dproduct, &kept.gate, &kept.up);
+        drop((kept.gate, kept.up));
         let h2 = kept.h2.unwrap_or_else(|| self.mlp_norm.forward(&kept.x2, parameters).0);
         let dh2 = self.gate_up_backward([dgate, dup], &h2, &kept.gate_up_saved, parameters, pass);
         drop(h2);
         let dx2 = self.mlp_norm.backward(&dh2, &kept.x2, &kept.root2, parameters, Some(dy));
+        drop((dh2, kept.x2));
 
         // x2 = x + output(attended)
         let dattended = self
@@ -276,6 +285,7 @@ impl<B: Kernels> DecoderLayer<B> {
             layout,
             shape,
         );
+        drop((dattended, kept.q, kept.k, kept.v, kept.attended));
         let mut dq = B::rotate(dq, rotary, layout, shape.head_dim, true);
         let mut dk = B::rotate(dk, rotary, layout, shape.head_dim, true);
         if let (Some([q_norm, k_norm]), Some([raw_q, raw_k])) = (&self.head_norms, &kept.raw_heads)

@@ -7,7 +7,9 @@
 //! | `group` | linear layers that read the same input, as one call |
 //! | [`layer`] | one decoder layer, forward and backward side by side |
 //! | [`decoder`] | embedding, layers, head: loss, gradients, logits |
+//! | [`footprint`] | numbers that a pass holds for each token |
 //! | [`load`] | from model files to a decoder, quantizing while streaming |
+//! | `quantized` | 4-bit weights on a device |
 //! | [`adapter`] | LoRA parameters from and to PEFT adapters |
 //! | [`generate`] | text: cached keys and values, slots, sampling |
 //! | [`init`] | fresh weights: PEFT's LoRA initialization, a whole new model |
@@ -19,6 +21,7 @@
 pub mod adapter;
 pub mod decoder;
 pub mod error;
+pub mod footprint;
 pub mod generate;
 mod group;
 pub mod init;
@@ -27,6 +30,7 @@ pub mod linear;
 pub mod load;
 pub mod parameters;
 pub mod policy;
+mod quantized;
 
 pub use decoder::{Decoder, Pass, TokenBatch};
 pub use error::ModelError;

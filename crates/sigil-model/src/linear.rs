@@ -104,6 +104,14 @@ impl<B: Kernels> Linear<B> {
         (y, LinearSaved(Some(saved)))
     }
 
+    /// What [`Linear::backward`] needs of the forward pass, without the layer's output.
+    pub fn save(&self, x: &Matrix<B>, parameters: &Parameters<B>, pass: &Pass) -> LinearSaved<B> {
+        LinearSaved(self.lora.as_ref().map(|lora| {
+            let input = lora.input::<B>(x, pass);
+            B::lora_project(&input, parameters.value(lora.a))
+        }))
+    }
+
     /// Adds to the gradients of what is trained here and returns the gradient by `x` (added to
     /// `accumulator`), unless `wants_input` is false.
     pub fn backward(

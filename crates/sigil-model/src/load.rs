@@ -1,16 +1,14 @@
-//! From model files to a decoder: tensor by tensor, quantized while streaming.
+//! From model files to a decoder: tensor by tensor, quantized while streaming (`quantized.rs`).
 //!
 //! Each tensor's mapped pages are given back once it is on the device, so that the memory needed is
 //! the finished model and the tensor in hand. Fresh models (`Source::Fresh`) come from here too, so
 //! that there is one place that puts a decoder together.
 
-use burn::tensor::{DType, Int, Tensor, TensorData, backend::Backend};
+use burn::tensor::{DType, TensorData};
 use half::bf16;
-use sigil_kernels::{
-    AttentionShape, FrozenMatrix, Matrix, QuantizedTensor, RotaryTable, ScaleTensors, Vector,
-};
+use sigil_kernels::{AttentionShape, FrozenMatrix, Kernels, Matrix, RotaryTable, Vector};
 use sigil_weights::{
-    AdapterConfig, DecoderConfig, FourBit, QuantizedMatrix, Scales, WeightFiles,
+    AdapterConfig, DecoderConfig, FourBit, QuantizedMatrix, WeightFiles,
     config::{LinearModule, Projection},
     peft::{LoraTarget, resolve_targets},
 };
@@ -21,6 +19,7 @@ use crate::{
     init,
     layer::{DecoderLayer, GateUp, Norm, QueryKeyValue},
     linear::{Gain, Linear, Lora, Weight},
+    quantized::{quantize_tensor, repeat_rows, upload},
 };
 
 /// How the linear layers of the base are held.
@@ -87,7 +86,21 @@ pub enum Source<'a> {
 /// # Errors
 /// A tensor is missing or has another shape, the checkpoint is quantized but full precision is
 /// needed, or the LoRA settings select nothing.
-pub fn load<B: Backend>(
+pub fn load<B: Kernels>(
+    config: &DecoderConfig,
+    source: Source<'_>,
+    options: &LoadOptions,
+    device: &B::Device,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<(Decoder<B>, Parameters<B>), ModelError> {
+    let loaded =
+        B::with_exact_memory(device, || load_all::<B>(config, source, options, device, progress));
+    // What a matrix took before it was quantized.
+    B::memory_cleanup(device);
+    loaded
+}
+
+fn load_all<B: Kernels>(
     config: &DecoderConfig,
     source: Source<'_>,
     options: &LoadOptions,
@@ -121,7 +134,7 @@ pub fn load<B: Backend>(
     Ok((decoder, loader.parameters))
 }
 
-struct Loader<'a, B: Backend> {
+struct Loader<'a, B: Kernels> {
     config: &'a DecoderConfig,
     source: Source<'a>,
     options: &'a LoadOptions,
@@ -132,7 +145,7 @@ struct Loader<'a, B: Backend> {
     drawn: u64,
 }
 
-impl<'a, B: Backend> Loader<'a, B> {
+impl<'a, B: Kernels> Loader<'a, B> {
     fn new(
         config: &'a DecoderConfig,
         source: Source<'a>,
@@ -285,7 +298,7 @@ impl<'a, B: Backend> Loader<'a, B> {
                     Source::Files(files) => {
                         let view = files.get(&name)?;
                         view.expect_shape(&shape)?;
-                        let quantized = QuantizedMatrix::quantize_tensor(&view, kind, nested)?;
+                        let quantized = quantize_tensor(&view, kind, nested, self.device)?;
                         files.release(&name);
                         quantized
                     }
@@ -302,10 +315,10 @@ impl<'a, B: Backend> Loader<'a, B> {
                         let values: Vec<f32> = weight.into_data().iter::<f32>().collect();
                         let weight = QuantizedMatrix::quantize(&values, drawn, kind, nested)
                             .expect("drawn numbers are finite and fill the shape");
-                        repeat_rows(weight, repeats)
+                        upload(repeat_rows(weight, repeats), self.device)
                     }
                 };
-                Ok(Weight::Frozen(FrozenMatrix::Quantized(upload(quantized, self.device))))
+                Ok(Weight::Frozen(FrozenMatrix::Quantized(quantized)))
             }
         }
     }
@@ -363,7 +376,7 @@ impl<'a, B: Backend> Loader<'a, B> {
         init::normal(shape, deviation, self.options.seed, self.drawn, self.device)
     }
 
-    /// A matrix in f32, or in bf16 for any other dtype asked for.
+    /// A matrix in f32, or in bf16 for any other dtype asked for, where the device has that.
     fn matrix(
         &mut self,
         name: &str,
@@ -371,6 +384,7 @@ impl<'a, B: Backend> Loader<'a, B> {
         dtype: DType,
         deviation: f32,
     ) -> Result<Matrix<B>, ModelError> {
+        let dtype = if B::supports_dtype(self.device, dtype) { dtype } else { DType::F32 };
         let files = match self.source {
             Source::Files(files) => files,
             Source::Fresh => return Ok(self.draw(shape, deviation).cast(dtype)),
@@ -397,54 +411,4 @@ impl<'a, B: Backend> Loader<'a, B> {
 /// How often [`DRAWN_ROWS`] rows make `rows`, or 1.
 fn repeats_of_drawn_rows(rows: usize) -> usize {
     if rows.is_multiple_of(DRAWN_ROWS) { (rows / DRAWN_ROWS).max(1) } else { 1 }
-}
-
-/// The matrix with all its rows repeated.
-fn repeat_rows(mut matrix: QuantizedMatrix, repeats: usize) -> QuantizedMatrix {
-    matrix.shape[0] *= repeats;
-    matrix.packed = matrix.packed.repeat(repeats);
-    match &mut matrix.scales {
-        Scales::Plain(absmax) => *absmax = absmax.repeat(repeats),
-        Scales::Nested { codes, absmax, .. } => {
-            *codes = codes.repeat(repeats);
-            *absmax = absmax.repeat(repeats);
-        }
-    }
-    matrix
-}
-
-/// Puts a quantized weight on the device.
-pub fn upload<B: Backend>(matrix: QuantizedMatrix, device: &B::Device) -> QuantizedTensor<B> {
-    let QuantizedMatrix { shape, packed, scales, block_size, code, .. } = matrix;
-    let packed = words(packed, device);
-    let scales = match scales {
-        Scales::Plain(absmax) => ScaleTensors::Plain(vector(absmax, device)),
-        Scales::Nested { codes, absmax, offset, code, block_size } => ScaleTensors::Nested {
-            codes: words(codes, device),
-            absmax: vector(absmax, device),
-            levels: vector(code.to_vec(), device),
-            offset,
-            group_size: block_size,
-        },
-    };
-    QuantizedTensor { shape, packed, levels: code, scales, block_size }
-}
-
-/// Bytes as little-endian u32 words, the last filled up with zeros.
-fn words<B: Backend>(bytes: Vec<u8>, device: &B::Device) -> Tensor<B, 1, Int> {
-    let words: Vec<u32> = bytes
-        .chunks(4)
-        .map(|chunk| {
-            let mut word = [0; 4];
-            word[..chunk.len()].copy_from_slice(chunk);
-            u32::from_le_bytes(word)
-        })
-        .collect();
-    let count = words.len();
-    Tensor::from_data(TensorData::new(words, [count]), (device, DType::U32))
-}
-
-fn vector<B: Backend>(values: Vec<f32>, device: &B::Device) -> Vector<B> {
-    let count = values.len();
-    Vector::from_data(TensorData::new(values, [count]), (device, DType::F32))
 }

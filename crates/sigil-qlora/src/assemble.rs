@@ -10,8 +10,8 @@ use sigil_model::{CheckpointPolicy, LoadOptions, Mode, decoder::LayerPolicies};
 use sigil_weights::{AdapterConfig, DecoderConfig, FourBit, peft::TargetModules};
 
 use crate::{
-    TrainError, checkpoint::Trained, memory_plan::MemoryPlan, optimizer::AdamWSettings,
-    plan::TrainPlan, schedule::LearningRate,
+    TrainError, checkpoint::Trained, memory_plan::MemoryPlan, micro_batch::MicroBatches,
+    optimizer::AdamWSettings, plan::TrainPlan, schedule::LearningRate,
 };
 
 /// The adapter that the settings describe.
@@ -86,8 +86,8 @@ pub fn total_steps(settings: &Settings, stream: &BatchStream) -> Result<u64, Tra
     })
 }
 
-/// What every layer keeps; `auto` takes the fastest policy whose plan fits into `memory_bytes`, with
-/// activations of `element_bytes`.
+/// What every layer keeps; `auto` takes the fastest policy whose plan fits into `memory_bytes` with some to
+/// spare, with activations of `element_bytes`.
 pub fn policies(
     settings: &Settings,
     config: &DecoderConfig,
@@ -103,7 +103,7 @@ pub fn policies(
         PolicySetting::Auto => {
             let fits = |policy: &CheckpointPolicy| {
                 let plan = MemoryPlan::new(settings, config, *policy, element_bytes);
-                memory_bytes.is_none_or(|memory| plan.total() <= memory)
+                memory_bytes.is_none_or(|memory| plan.fits(memory))
             };
             let chosen = CheckpointPolicy::ALL.into_iter().find(fits);
             uniform(chosen.unwrap_or(CheckpointPolicy::Offload))
@@ -171,7 +171,7 @@ pub fn train_plan(
         max_grad_norm: train.max_grad_norm,
         neftune_alpha: train.neftune_noise_alpha,
         seed: settings.run.seed,
-        policies,
+        micro_batches: MicroBatches::new(settings, policies),
         logging_steps: train.logging_steps as u64,
         save_every: train.save_every as u64,
         keep: train.save_total_limit.unwrap_or(usize::MAX),

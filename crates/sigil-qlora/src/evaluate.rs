@@ -7,10 +7,10 @@ use sigil_data::{Batch, DocumentSet, EvaluationPass};
 use sigil_kernels::Kernels;
 use sigil_model::{Decoder, Parameters};
 
-use crate::ranks::{RanksError, Team};
-
-/// Tokens in one evaluation batch.
-const BATCH_TOKENS: usize = 2048;
+use crate::{
+    micro_batch::MicroBatches,
+    ranks::{RanksError, Team},
+};
 
 /// Sum of losses and number of targets of one file or row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -115,12 +115,13 @@ impl Evaluation {
 pub fn evaluate<B: Kernels>(
     decoder: &Decoder<B>,
     parameters: &Parameters<B>,
+    micro_batches: &MicroBatches,
     team: &mut Team,
     documents: &DocumentSet,
     stop: &dyn Fn() -> bool,
 ) -> Result<Option<Evaluation>, RanksError> {
     let mut evaluation = Evaluation::default();
-    let mut pass = EvaluationPass::new(documents, BATCH_TOKENS);
+    let mut pass = EvaluationPass::new(documents, micro_batches.evaluation_tokens::<B>());
     loop {
         if stop() {
             return Ok(None);
@@ -129,7 +130,8 @@ pub fn evaluate<B: Kernels>(
         if batches.is_empty() {
             return Ok(Some(evaluation));
         }
-        for (batch, nll) in batches.iter().zip(team.score(decoder, parameters, &batches)?) {
+        let losses = team.score(decoder, parameters, micro_batches, &batches)?;
+        for (batch, nll) in batches.iter().zip(losses) {
             evaluation.add(batch, &nll);
         }
     }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`schedule`] | the learning rate as a pure function of the step |
 //! | [`optimizer`] | AdamW moments beside the parameters |
+//! | [`micro_batch`] | a micro-batch on its way to the device |
 //! | [`step`] | micro-batches to one optimizer step, with clipping and the non-finite guard |
 //! | [`evaluate`] | loss over held-out documents, file by file, and paired comparison |
 //! | [`data`] | settings to training and evaluation documents |
@@ -29,6 +30,7 @@ pub mod error;
 pub mod evaluate;
 pub mod memory;
 pub mod memory_plan;
+pub mod micro_batch;
 pub mod optimizer;
 pub mod plan;
 pub mod ranks;

@@ -1,11 +1,13 @@
 //! What a run will hold in memory, counted from the architecture before anything is loaded.
 //!
-//! Counts are of tensors; an allocator's own overhead is not in them. Activations follow what
-//! `sigil-model`'s layer keeps under each policy.
+//! Counts are of tensors; a driver's own memory is not in them. On CUDA every buffer has its own size and
+//! is kept for the next of that size, so that what is counted is what is taken.
+
+use std::collections::BTreeSet;
 
 use sigil_config::{Settings, TrainingMode};
 use sigil_kernels::cube::cross_entropy;
-use sigil_model::CheckpointPolicy;
+use sigil_model::{CheckpointPolicy, footprint::TokenFootprint};
 use sigil_weights::{
     DecoderConfig, config::LinearModule, nf4::stored_bytes, peft::resolve_targets,
 };
@@ -57,23 +59,27 @@ impl MemoryPlan {
             }
         };
         let tokens = (settings.train.micro_batch_size * settings.sequence.max_length) as u64;
-        let layer = LayerElements::of(config);
-        let kept = match policy {
-            CheckpointPolicy::None => layer.all,
-            CheckpointPolicy::Minimal => layer.minimal,
-            CheckpointPolicy::Inputs | CheckpointPolicy::Offload => layer.input,
+        // On the CPU host memory is the memory that is counted.
+        let counted = match policy {
+            CheckpointPolicy::Offload if element_bytes == 4 => CheckpointPolicy::Inputs,
+            _ => policy,
         };
+        let each = TokenFootprint::new(config, counted);
         let layers = config.num_layers as u64;
-        let largest = modules.iter().map(elements).max().unwrap_or(0).max(table);
         let vocabulary = config.vocab_size as u64;
         let scratch = if element_bytes == 2 {
-            // CUDA: a weight is decoded to bf16, and a chunk of logits is large.
-            let logits = tokens * vocabulary * element_bytes;
-            largest * element_bytes + logits.min(cross_entropy::CHUNK_BYTES as u64)
+            // CUDA: weights are decoded to bf16, those of a size one after another, and a chunk of the
+            // head's input, its gradient and its logits.
+            let sizes: BTreeSet<u64> = modules.iter().map(elements).collect();
+            let decoded =
+                if settings.model.mode == TrainingMode::Qlora { sizes.iter().sum() } else { 0 };
+            let rows = cross_entropy::chunk_rows(tokens as usize, config.vocab_size, 2) as u64;
+            (decoded + rows * (vocabulary + 2 * hidden)) * element_bytes
         } else {
+            let largest = modules.iter().map(elements).max().unwrap_or(0).max(table);
             largest * 4 + tokens.min((1 << 22) / vocabulary.max(1)).max(1) * vocabulary * 4
         };
-        let workspace_bytes = tokens * layer.all * element_bytes + scratch;
+        let workspace_bytes = tokens * each.working * element_bytes + scratch;
         Self {
             base_bytes,
             embedding_bytes,
@@ -81,7 +87,7 @@ impl MemoryPlan {
             trained_bytes: trained * 4,
             gradient_bytes: trained * 4,
             moment_bytes: trained * 8,
-            activation_bytes: tokens * kept * layers * element_bytes,
+            activation_bytes: tokens * each.kept * layers * element_bytes,
             workspace_bytes,
         }
     }
@@ -90,6 +96,13 @@ impl MemoryPlan {
     #[must_use]
     pub fn total(&self) -> u64 {
         self.parts().iter().map(|(_, bytes)| bytes).sum()
+    }
+
+    /// Whether it fits with a sixteenth to spare, for what is rounded up and what a driver takes.
+    #[must_use]
+    pub fn fits(&self, memory_bytes: u64) -> bool {
+        let total = self.total();
+        total + total / 16 <= memory_bytes
     }
 
     /// The parts with their names, for a table.
@@ -103,25 +116,6 @@ impl MemoryPlan {
             ("activations", self.activation_bytes),
             ("workspace", self.workspace_bytes),
         ]
-    }
-}
-
-/// Numbers that a layer keeps for each token.
-struct LayerElements {
-    all: u64,
-    minimal: u64,
-    input: u64,
-}
-
-impl LayerElements {
-    fn of(config: &DecoderConfig) -> Self {
-        let (hidden, inner) = (config.hidden_size as u64, config.intermediate_size as u64);
-        let (query, key) = (config.query_width() as u64, config.key_width() as u64);
-        let raw_heads = if config.qk_norm { query + key } else { 0 };
-        // x, q, k, v, attention's output, x2, gate, up; the rest is per head or per row.
-        let minimal = 2 * hidden + 2 * query + 2 * key + 2 * inner + raw_heads;
-        let all = minimal + 2 * hidden + inner;
-        Self { all, minimal, input: hidden }
     }
 }
 

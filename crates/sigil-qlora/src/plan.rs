@@ -10,11 +10,10 @@ use std::{
 
 use sigil_config::OnNonFinite;
 use sigil_data::Ledger;
-use sigil_model::decoder::LayerPolicies;
 
 use crate::{
-    card::CardFacts, checkpoint::Trained, evaluate::Comparison, optimizer::AdamWSettings,
-    schedule::LearningRate,
+    card::CardFacts, checkpoint::Trained, evaluate::Comparison, micro_batch::MicroBatches,
+    optimizer::AdamWSettings, schedule::LearningRate,
 };
 
 /// Asks a running loop to finish its step, save and return.
@@ -51,8 +50,8 @@ pub struct TrainPlan {
     pub neftune_alpha: Option<f64>,
     /// Seed of masks and noise.
     pub seed: u64,
-    /// What each layer keeps.
-    pub policies: LayerPolicies,
+    /// How micro-batches are computed.
+    pub micro_batches: MicroBatches,
     /// Log every this many steps.
     pub logging_steps: u64,
     /// Save every this many steps.

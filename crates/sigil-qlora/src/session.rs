@@ -10,7 +10,6 @@ use sigil_kernels::{Cpu, CudaDevice, DType, Gpu, Kernels};
 use sigil_model::{
     Decoder, LoadOptions, ModelError, Parameters,
     adapter::{base_parameter_count, set_adapter},
-    decoder::LayerPolicies,
     load::{Source, load},
 };
 use sigil_run::RunFolder;
@@ -18,6 +17,7 @@ use sigil_weights::{Adapter, DecoderConfig};
 
 use crate::{
     Outcome, Reporter, Stop, TrainError, TrainPlan, Trainer,
+    micro_batch::MicroBatches,
     optimizer::AdamWSettings,
     ranks::{Channel, RanksError, Team, follow},
 };
@@ -158,12 +158,12 @@ impl Session {
         self,
         channel: Channel,
         adamw: AdamWSettings,
-        policies: &LayerPolicies,
+        micro_batches: &MicroBatches,
     ) -> Result<(), RanksError> {
         let device = self.place.cuda_device();
         match self.model {
-            OnDevice::Cpu(model) => model.follow(channel, adamw, policies, device),
-            OnDevice::Cuda(model) => model.follow(channel, adamw, policies, device),
+            OnDevice::Cpu(model) => model.follow(channel, adamw, micro_batches, device),
+            OnDevice::Cuda(model) => model.follow(channel, adamw, micro_batches, device),
         }
     }
 }
@@ -225,9 +225,9 @@ impl<B: Kernels> Model<B> {
         self,
         channel: Channel,
         adamw: AdamWSettings,
-        policies: &LayerPolicies,
+        micro_batches: &MicroBatches,
         device: Option<usize>,
     ) -> Result<(), RanksError> {
-        follow(&self.decoder, self.parameters, adamw, policies, channel, device)
+        follow(&self.decoder, self.parameters, adamw, micro_batches, channel, device)
     }
 }

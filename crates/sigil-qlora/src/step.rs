@@ -6,9 +6,10 @@
 
 use sigil_data::Batch;
 use sigil_kernels::{Kernels, Matrix, random};
-use sigil_model::{Decoder, Parameters, Pass, TokenBatch, decoder::LayerPolicies};
+use sigil_model::{Decoder, Parameters, Pass};
 
 use crate::{
+    micro_batch::MicroBatches,
     optimizer::Optimizer,
     ranks::{MicroLoss, RanksError, Team},
 };
@@ -75,7 +76,7 @@ pub fn take_step<B: Kernels>(
     optimizer: &mut Optimizer<B>,
     team: &mut Team,
     batches: &[Batch],
-    policies: &LayerPolicies,
+    micro_batches: &MicroBatches,
     settings: &StepSettings,
 ) -> Result<StepReport, StepError> {
     let targets: usize = batches.iter().map(Batch::target_count).sum();
@@ -84,7 +85,7 @@ pub fn take_step<B: Kernels>(
     team.deal(batches, scale, settings)?;
     let mut losses = vec![];
     for own in batches.iter().enumerate().step_by(team.ranks()) {
-        let loss = add_gradients(decoder, parameters, own, scale, policies, settings);
+        let loss = add_gradients(decoder, parameters, own, scale, micro_batches, settings);
         let finite = loss.sum().is_finite();
         losses.push(loss);
         if !finite {
@@ -130,7 +131,7 @@ pub(crate) fn add_gradients<B: Kernels>(
     parameters: &mut Parameters<B>,
     (number, batch): (usize, &Batch),
     scale: f32,
-    policies: &LayerPolicies,
+    micro_batches: &MicroBatches,
     settings: &StepSettings,
 ) -> MicroLoss {
     let pass = Pass {
@@ -138,8 +139,9 @@ pub(crate) fn add_gradients<B: Kernels>(
         seed: random::derive(settings.seed, &[10, settings.index, number as u64]),
         neftune_alpha: settings.neftune_alpha,
     };
-    let tokens = upload(batch, &decoder.device);
-    let nll = decoder.train(&tokens, parameters, scale, &pass, policies);
+    let nll = micro_batches.with_batch(decoder, batch, |tokens| {
+        decoder.train(&tokens, parameters, scale, &pass, &micro_batches.policies)
+    });
     let sum: f64 = nll.iter().map(|&x| f64::from(x)).sum();
     let documents = batch.document_starts.windows(2).enumerate();
     let guilty = documents.filter(|(_, bounds)| {
@@ -152,15 +154,22 @@ pub(crate) fn add_gradients<B: Kernels>(
     }
 }
 
+/// The losses at the positions of a batch.
+pub(crate) fn score<B: Kernels>(
+    decoder: &Decoder<B>,
+    parameters: &Parameters<B>,
+    micro_batches: &MicroBatches,
+    batch: &Batch,
+) -> Vec<f32> {
+    let mut nll =
+        micro_batches.with_batch(decoder, batch, |tokens| decoder.evaluate(&tokens, parameters));
+    nll.truncate(batch.token_count());
+    nll
+}
+
 /// The factor of `torch.nn.utils.clip_grad_norm_`.
 fn clip_factor(norm: f64, max_norm: f64) -> f64 {
     if max_norm > 0.0 { (max_norm / (norm + 1e-6)).min(1.0) } else { 1.0 }
-}
-
-/// Puts a batch on the decoder's device.
-pub fn upload<B: Kernels>(batch: &Batch, device: &B::Device) -> TokenBatch<B> {
-    let starts = batch.document_starts.clone();
-    TokenBatch::new(&batch.tokens, batch.targets.clone(), starts, device)
 }
 
 /// The rows of the documents whose loss is not finite.

@@ -6,7 +6,10 @@
 
 use sigil_config::{Settings, TrainingMode};
 use sigil_model::CheckpointPolicy;
-use sigil_weights::DecoderConfig;
+use sigil_weights::{
+    DecoderConfig,
+    config::{LinearModule, Projection},
+};
 
 use crate::memory_plan::MemoryPlan;
 
@@ -29,21 +32,25 @@ impl StepWork {
         let length = settings.sequence.max_length as f64;
         let tokens = settings.train.sequences_per_step() as f64 * length;
         let modules = config.linear_modules();
-        let weights: f64 = modules.iter().map(|m| (m.in_features * m.out_features) as f64).sum();
+        let elements = |m: &LinearModule| (m.in_features * m.out_features) as f64;
+        let weights: f64 = modules.iter().map(elements).sum();
+        let down: f64 =
+            modules.iter().filter(|m| m.projection == Projection::Down).map(elements).sum();
         let full = settings.model.mode == TrainingMode::Full;
         let trained = MemoryPlan::new(settings, config, policy, 4).trained_parameters as f64;
         let again = match policy {
             CheckpointPolicy::None | CheckpointPolicy::Minimal => 0.0,
             CheckpointPolicy::Inputs | CheckpointPolicy::Offload => 1.0,
         };
-        // Forward, backward by the input, by the weight where it is trained, forward again.
-        let passes = 2.0 + again + if full { 1.0 } else { 0.0 };
+        // Forward, backward by the input, by the weight where it is trained; then forward again, but for
+        // a layer's last product.
+        let passes = if full { 3.0 } else { 2.0 };
         // A causal row sees half of the others; two products forward, five backward.
         let products = 2.0 + 5.0 + 2.0 * again;
         let pairs = tokens * length / 2.0;
         let head = (config.vocab_size * config.hidden_size) as f64;
         Self {
-            linear: 2.0 * weights * tokens * passes,
+            linear: 2.0 * tokens * (weights * passes + (weights - down) * again),
             adapters: if full { 0.0 } else { 2.0 * trained * tokens * (3.0 + again) },
             attention: 2.0 * pairs * (config.query_width() * config.num_layers) as f64 * products,
             head: 2.0 * head * tokens * if full { 3.0 } else { 2.0 },

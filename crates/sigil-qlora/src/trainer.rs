@@ -287,7 +287,7 @@ impl<B: Kernels> Trainer<B> {
             &mut self.optimizer,
             &mut self.team,
             &batches,
-            &self.plan.policies,
+            &self.plan.micro_batches,
             &settings,
         );
         match result {
@@ -320,7 +320,7 @@ impl<B: Kernels> Trainer<B> {
             tokens_per_second: Some(state.window.tokens() as f64 / elapsed.max(1e-9)),
             tokens_seen: Some(state.tokens_seen),
             seconds: Some(self.seconds_before + self.started.elapsed().as_secs_f64()),
-            peak_memory_bytes: peak_resident_bytes(),
+            peak_memory_bytes: peak_memory::<B>(&self.decoder.device),
             ..MetricsRow::default()
         };
         if logged {
@@ -361,9 +361,15 @@ impl<B: Kernels> Trainer<B> {
         self.state.evaluation_pending = false;
         let Some(documents) = &self.evaluation else { return Ok(()) };
         let asked = || stop.asked();
-        let (decoder, parameters) = (&self.decoder, &self.parameters);
-        let Some(evaluation) = evaluate(decoder, parameters, &mut self.team, documents, &asked)?
-        else {
+        let evaluation = evaluate(
+            &self.decoder,
+            &self.parameters,
+            &self.plan.micro_batches,
+            &mut self.team,
+            documents,
+            &asked,
+        )?;
+        let Some(evaluation) = evaluation else {
             self.state.evaluation_pending = true;
             return Ok(());
         };
@@ -450,6 +456,11 @@ impl<B: Kernels> Trainer<B> {
         let text = serde_json::to_vec_pretty(&all).expect("an account is plain data");
         Ok(self.run.write_file(LEDGER_FILE, &text)?)
     }
+}
+
+/// Most memory so far: a device keeps what its tensors once took; on the CPU it is the process's.
+fn peak_memory<B: Kernels>(device: &B::Device) -> Option<u64> {
+    B::memory(device).map_or_else(peak_resident_bytes, |memory| Some(memory.reserved))
 }
 
 /// Seconds since 1970, for event files.

@@ -105,6 +105,7 @@ fn thirty_steps_agree_with_peft_and_bitsandbytes() {
         let (losses, norms, rates) =
             (numbers("train.losses"), numbers("train.grad_norms"), numbers("train.lrs"));
         let policies = LayerPolicies::uniform(CheckpointPolicy::Minimal, config.num_layers);
+        let micro_batches = policies.into();
         let mut worst = [0.0f64; 3];
         for step in 0..losses.len() {
             let step_settings = StepSettings {
@@ -121,7 +122,7 @@ fn thirty_steps_agree_with_peft_and_bitsandbytes() {
                 &mut optimizer,
                 &mut Team::default(),
                 &batches,
-                &policies,
+                &micro_batches,
                 &step_settings,
             )
             .expect("everything is finite");

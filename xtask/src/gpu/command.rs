@@ -32,6 +32,8 @@ pub(crate) enum Stage {
     Check,
     /// Every operation's time beside its floor
     Ops,
+    /// A checkpoint from the local disk to the device
+    Load,
     /// Steps of a whole model
     Train,
     /// The same operations and steps in PyTorch, PEFT and bitsandbytes
@@ -52,10 +54,11 @@ pub(crate) enum Side {
 }
 
 impl Stage {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Doctor,
         Self::Check,
         Self::Ops,
+        Self::Load,
         Self::Train,
         Self::Peers,
         Self::Generate,
@@ -65,7 +68,7 @@ impl Stage {
     /// The processes of the stage, in their order.
     pub(crate) fn sides(self) -> &'static [Side] {
         match self {
-            Self::Doctor | Self::Check | Self::Ops | Self::Train => &[Side::Own],
+            Self::Doctor | Self::Check | Self::Ops | Self::Load | Self::Train => &[Side::Own],
             Self::Peers => &[Side::Peer],
             Self::Generate | Self::Learn => &[Side::Own, Side::Peer],
         }
@@ -75,6 +78,7 @@ impl Stage {
     fn weight(self) -> u32 {
         match self {
             Self::Doctor => 1,
+            Self::Load => 4,
             Self::Check => 6,
             Self::Ops | Self::Generate | Self::Learn => 8,
             Self::Train | Self::Peers => 10,
@@ -87,6 +91,7 @@ impl Stage {
             Self::Doctor => "doctor",
             Self::Check => "check",
             Self::Ops => "ops",
+            Self::Load => "load",
             Self::Train => "train",
             Self::Peers => "peers",
             Self::Generate => "generate",
@@ -230,5 +235,6 @@ mod tests {
         assert_eq!(call(&[Stage::Doctor, Stage::Check, Stage::Ops]), 256);
         assert_eq!(call(&[Stage::Train, Stage::Peers]), 240);
         assert_eq!(call(&[Stage::Generate, Stage::Learn]), 120);
+        assert_eq!(call(&[Stage::Generate, Stage::Learn, Stage::Load]), 53);
     }
 }

@@ -188,7 +188,9 @@ impl<B: Kernels> Learner<B> {
             LayerPolicies::uniform(CheckpointPolicy::None, self.decoder.config.num_layers);
         self.parameters.clear_gradients();
         let scale = 1.0 / count as f32;
-        let nll = self.decoder.train(&batch, &mut self.parameters, scale, &pass, &policies);
+        let nll = B::with_exact_memory(&self.decoder.device, || {
+            self.decoder.train(&batch, &mut self.parameters, scale, &pass, &policies)
+        });
         let gradients: Vec<Matrix<B>> =
             self.parameters.iter().filter_map(|parameter| parameter.gradient.clone()).collect();
         let norm = B::sum_of_squares(&gradients).sqrt();

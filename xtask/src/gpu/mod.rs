@@ -11,6 +11,7 @@ mod curves;
 mod fixtures;
 mod generation;
 mod learning;
+mod loading;
 mod model;
 mod pack;
 mod packages;

@@ -15,7 +15,7 @@ use sigil_kernels::{
 
 use super::{
     command::{Device, RunArguments, Shape, Stage},
-    fixtures, generation, learning,
+    fixtures, generation, learning, loading,
     supervisor::{CaseResult, Line},
     training,
 };
@@ -105,7 +105,7 @@ pub(crate) fn run(stage: Stage, arguments: &RunArguments) -> miette::Result<()> 
                 fix_products(false);
                 parity::<Gpu>(&mut speaker, &device, DType::F32, "F32", 5e-3)?;
             }
-            if matches!(stage, Stage::Train | Stage::Generate | Stage::Learn) {
+            if matches!(stage, Stage::Load | Stage::Train | Stage::Generate | Stage::Learn) {
                 // Like the programs: a group of kernels that is wrong on this card is left out.
                 for disagreement in self_check::<Gpu>(&device) {
                     warn(&disagreement.to_string());
@@ -136,6 +136,7 @@ fn on<B: Decoding>(
             parity::<B>(speaker, device, dtype, &format!("{dtype:?}"), tolerance)
         }
         Stage::Ops => ops::<B>(speaker, device, dtype, sizes(arguments.shape)),
+        Stage::Load => loading::run::<B>(speaker, device, dtype, arguments),
         Stage::Train => training::run::<B>(speaker, device, dtype, arguments),
         Stage::Generate => generation::run::<B>(speaker, device, dtype, arguments),
         Stage::Learn => learning::run::<B>(speaker, device, dtype, arguments),

@@ -123,6 +123,7 @@ impl<B: Kernels> Model<B> {
         let seconds = begun.elapsed().as_secs_f64() / steps as f64;
         let used = used_bytes(arguments.device);
         let planned = self.planned(sequences, policy);
+        let own = B::memory(&self.decoder.device);
         let grown = used.unwrap_or(0).saturating_sub(used_before.unwrap_or(0));
         // A card's pools hold what they need after the first steps; the peak of a process may rise.
         let steady = arguments.device == Device::Cpu || grown <= planned / 100;
@@ -147,6 +148,8 @@ impl<B: Kernels> Model<B> {
                 "tokens_per_second": rate, "step_ms": seconds * 1e3, "steps": steps,
                 "tokens": tokens, "policy": policy.name(), "model_operations": work,
                 "used_bytes": used, "planned_bytes": planned, "grown_bytes": grown,
+                "reserved_bytes": own.map(|memory| memory.reserved),
+                "in_use_bytes": own.map(|memory| memory.in_use),
                 "losses": losses, "made_in_seconds": self.made_in_seconds,
             }),
         })
@@ -181,7 +184,10 @@ impl<B: Kernels> Model<B> {
         let pass = Pass { training: true, seed: self.optimizer.steps(), neftune_alpha: None };
         let policies = LayerPolicies::uniform(policy, self.decoder.config.num_layers);
         let scale = 1.0 / wanted as f32;
-        let nll = self.decoder.train(&batch, &mut self.parameters, scale, &pass, &policies);
+        // As in training, where every micro-batch of a run has the same shapes.
+        let nll = B::with_exact_memory(&device, || {
+            self.decoder.train(&batch, &mut self.parameters, scale, &pass, &policies)
+        });
         let gradients: Vec<Matrix<B>> =
             self.parameters.iter().filter_map(|parameter| parameter.gradient.clone()).collect();
         let norm = B::sum_of_squares(&gradients).sqrt();

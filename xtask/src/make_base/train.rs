@@ -107,7 +107,7 @@ pub(crate) fn run(plan: &Plan<'_>, stop: &Stop) -> miette::Result<()> {
         max_grad_norm: 1.0,
         neftune_alpha: None,
         seed: SEED,
-        policies: LayerPolicies::uniform(CheckpointPolicy::None, config.num_layers),
+        micro_batches: LayerPolicies::uniform(CheckpointPolicy::None, config.num_layers).into(),
         logging_steps: 25,
         save_every: 250,
         keep: 2,

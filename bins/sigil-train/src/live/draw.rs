@@ -126,7 +126,8 @@ fn beside(frame: &mut Frame<'_>, state: &State, look: Look, area: Rect) {
         ("gradient norm", number(row.grad_norm, 2)),
         ("tokens seen", row.tokens_seen.map_or_else(dash, |seen| seen.to_string())),
         ("newest set", set.map_or_else(dash, |(step, _)| format!("step {step}"))),
-        // What the process holds at most, rows and programs included, beside what the plan counts.
+        // What was taken of the device, or what the process holds at most, rows and programs included,
+        // beside what the plan counts.
         ("memory", row.peak_memory_bytes.map_or_else(dash, size)),
         ("planned tensors", state.planned.memory_bytes.map_or_else(dash, size)),
         ("tokens/s", number(row.tokens_per_second, 0)),

@@ -6,20 +6,31 @@
 use burn::tensor::DType;
 
 use super::{
-    attention, cross_entropy, decoding, dequantize, elementwise, embedding, linear, norm,
+    attention, cross_entropy, decoding, dequantize, elementwise, embedding, linear, memory, norm,
     optimizer, rotary, swiglu,
 };
 use crate::{
     AdamW, AdaptedLayer, AdaptedOutput, AttentionShape, CacheShape, CachedRows, ChoiceSettings,
-    Decoding, FrozenMatrix, HeadLoss, IntVector, Kernels, LoraInput, Matrix, Product,
-    QuantizedTensor, RotaryTable, RowChoice, SequenceLayout, SlotCopy, TrainedMatrix, Vector,
-    cuda::{CollectiveError, DeviceGroup},
+    Decoding, DeviceMemory, FourBitCode, FrozenMatrix, HeadLoss, IntVector, Kernels, LoraInput,
+    Matrix, Product, QuantizedBlocks, QuantizedTensor, RotaryTable, RowChoice, SequenceLayout,
+    SlotCopy, TrainedMatrix, Vector,
+    cuda::{CollectiveError, DeviceGroup, quantize},
     plain::PlainCache,
 };
 
 macro_rules! kernels_on {
     ($runtime:ty) => {
         impl Kernels for super::On<$runtime> {
+            const KEEPS_SIZES: bool = true;
+
+            fn with_exact_memory<T>(device: &Self::Device, work: impl FnOnce() -> T) -> T {
+                memory::with_exact_memory::<$runtime, T>(device, work)
+            }
+
+            fn memory(device: &Self::Device) -> Option<DeviceMemory> {
+                memory::memory::<$runtime>(device)
+            }
+
             fn product(
                 product: Product,
                 lhs: &Matrix<Self>,
@@ -28,6 +39,14 @@ macro_rules! kernels_on {
                 accumulator: Option<Matrix<Self>>,
             ) -> Matrix<Self> {
                 linear::product::<$runtime>(product, lhs, rhs, alpha, accumulator)
+            }
+
+            fn quantizes(device: &Self::Device) -> bool {
+                quantize::quantizes::<$runtime>(device)
+            }
+
+            fn quantize_blocks(weight: &Matrix<Self>, code: &FourBitCode) -> QuantizedBlocks<Self> {
+                quantize::quantize::<$runtime>(weight, code)
             }
 
             fn dequantize(weight: &QuantizedTensor<Self>, dtype: DType) -> Matrix<Self> {

@@ -1,6 +1,6 @@
 //! What every launch needs: dense inputs, outputs, buffers that may be written, launch sizes.
 //!
-//! Not a memory planner: buffers come from CubeCL's pool. Read `elementwise.rs` next for its use.
+//! Where buffers come from is `memory.rs`. Read `elementwise.rs` next for their use.
 
 use burn::tensor::{DType, Int, Shape, Tensor, TensorPrimitive};
 use burn_cubecl::{

@@ -3,6 +3,8 @@
 //!
 //! The products are those of `linear.rs`; the kernel between them reads the logits twice and writes them once.
 
+use std::iter::repeat_n;
+
 use burn::tensor::DType;
 use cubecl::prelude::*;
 
@@ -15,10 +17,22 @@ use super::{
 use crate::{FrozenMatrix, HeadLoss, Matrix, Product, cuda::Native, plain};
 
 /// Logits held at once, in bytes: enough rows that the head's product runs at full speed.
-pub const CHUNK_BYTES: usize = 512 << 20;
+pub const CHUNK_BYTES: usize = 256 << 20;
+
+/// Rows of a chunk of a batch, a multiple of the product's tiles where there are as many.
+///
+/// How many rows have a target is another number in every batch. All chunks of all batches of one size
+/// have these rows, so that their memory can be kept.
+#[must_use]
+pub fn chunk_rows(tokens: usize, vocab: usize, element_bytes: usize) -> usize {
+    const TILE: usize = 128;
+    let rows = CHUNK_BYTES / (vocab * element_bytes).max(1);
+    let rows = if rows > TILE { rows / TILE * TILE } else { rows };
+    rows.min(tokens).max(1)
+}
 
 /// One cube a row of `logits [count, vocab]`: `nll[rows[i]] = logsumexp - logit[targets[i]]` and,
-/// with `gradient`, `logits = scale * (softmax - onehot)`.
+/// with `gradient`, `logits = scale * (softmax - onehot)`. Where `rows[i]` is negative the logits stay.
 ///
 /// Sums are f32 whatever the logits are.
 #[cube(launch)]
@@ -34,6 +48,9 @@ pub fn cross_entropy_kernel<F: Float>(
 ) {
     let mut scratch = SharedMemory::<f32>::new(SCRATCH);
     if CUBE_POS >= rows.len() {
+        terminate!();
+    }
+    if rows[CUBE_POS] < 0 {
         terminate!();
     }
     let first = CUBE_POS * vocab as usize;
@@ -97,11 +114,14 @@ pub(super) fn head_loss<R: Native>(
     }
     let weight = decoded(head, dtype);
     let source = dense(hidden);
-    for chunk in rows.chunks((CHUNK_BYTES / (vocab * dtype.size())).max(1)) {
-        let count = chunk.len();
-        let index = upload_int(&source, chunk);
-        let wanted: Vec<i32> = chunk.iter().map(|&row| targets[row as usize]).collect();
-        let wanted = upload_int(&source, &wanted);
+    let count = chunk_rows(tokens, vocab, dtype.size());
+    for chunk in rows.chunks(count) {
+        // What is missing is filled up with rows of zeros, whose logits and gradients are zeros.
+        let missing = count - chunk.len();
+        let index: Vec<i32> = chunk.iter().copied().chain(repeat_n(-1, missing)).collect();
+        let wanted = chunk.iter().map(|&row| targets[row as usize]);
+        let wanted: Vec<i32> = wanted.chain(repeat_n(0, missing)).collect();
+        let (index, wanted) = (upload_int(&source, &index), upload_int(&source, &wanted));
         let part: Matrix<On<R>> =
             tensor(gather_rows(&source, index.clone(), [count, width], dtype));
         let logits = owned(product(Product::Nt, &part, &weight, 1.0, None));

@@ -11,7 +11,7 @@ use super::buffer::{
 };
 use crate::{IntVector, Matrix, plain};
 
-/// `out[i] = table[rows[i]]`, `columns` counted in vectors.
+/// `out[i] = table[rows[i]]`, or zeros where `rows[i]` is negative; `columns` counted in vectors.
 #[cube(launch)]
 pub fn gather_rows_kernel<T: Float, F: Float, N: Size>(
     table: &Array<Vector<T, N>>,
@@ -22,13 +22,18 @@ pub fn gather_rows_kernel<T: Float, F: Float, N: Size>(
 ) {
     if ABSOLUTE_POS < out.len() {
         let columns = columns as usize;
-        let row = rows[ABSOLUTE_POS / columns] as usize;
-        let value = table[row * columns + ABSOLUTE_POS % columns];
-        out[ABSOLUTE_POS] = Vector::<F, N>::cast_from(value);
+        let row = rows[ABSOLUTE_POS / columns];
+        let mut value = Vector::<F, N>::cast_from(Vector::<f32, N>::new(f32::new(0.0)));
+        if row >= 0 {
+            let found = table[row as usize * columns + ABSOLUTE_POS % columns];
+            value = Vector::<F, N>::cast_from(found);
+        }
+        out[ABSOLUTE_POS] = value;
     }
 }
 
-/// `out[rows[i]] = part[i]`, where no row occurs twice; `columns` counted in vectors.
+/// `out[rows[i]] = part[i]`, where no row occurs twice and a negative one is nowhere; `columns` counted
+/// in vectors.
 #[cube(launch)]
 pub fn scatter_rows_kernel<F: Float, N: Size>(
     part: &Array<Vector<F, N>>,
@@ -39,12 +44,14 @@ pub fn scatter_rows_kernel<F: Float, N: Size>(
 ) {
     if ABSOLUTE_POS < part.len() {
         let columns = columns as usize;
-        let row = rows[ABSOLUTE_POS / columns] as usize;
-        out[row * columns + ABSOLUTE_POS % columns] = part[ABSOLUTE_POS];
+        let row = rows[ABSOLUTE_POS / columns];
+        if row >= 0 {
+            out[row as usize * columns + ABSOLUTE_POS % columns] = part[ABSOLUTE_POS];
+        }
     }
 }
 
-/// Rows of `table [_, columns]` for `rows`, in `dtype`.
+/// Rows of `table [_, columns]` for `rows`, in `dtype`; zeros for a negative one.
 pub(super) fn gather_rows<R: CubeRuntime>(
     table: &CubeTensor<R>,
     rows: CubeTensor<R>,
@@ -67,7 +74,7 @@ pub(super) fn gather_rows<R: CubeRuntime>(
     out
 }
 
-/// Writes `part [count, columns]` to the rows `rows` of `out`.
+/// Writes `part [count, columns]` to the rows `rows` of `out`, but for negative ones.
 pub(super) fn scatter_rows<R: CubeRuntime>(
     part: CubeTensor<R>,
     rows: CubeTensor<R>,

@@ -1,8 +1,8 @@
 //! The operations as CubeCL kernels: CUDA C++ through NVRTC on NVIDIA cards, SPIR-V in the tests.
 //!
 //! Each kernel computes in f32 and rounds where [`crate::plain`] rounds, so the two agree to the
-//! order of the additions. Matrix products are those of [`crate::cuda`], or Burn's. Nothing here plans memory or knows a model;
-//! a shape that no kernel covers goes to the plain version.
+//! order of the additions. Matrix products are those of [`crate::cuda`], or Burn's. Nothing here knows
+//! a model; a shape that no kernel covers goes to the plain version.
 //!
 //! The kernels are public so that their generated CUDA can be compiled without a card
 //! (`tests/lavapipe`). [`buffer`] holds what all launches share; read `backend.rs` for the list of
@@ -20,6 +20,7 @@ pub mod dequantize;
 pub mod elementwise;
 pub mod embedding;
 mod linear;
+mod memory;
 pub mod norm;
 pub mod optimizer;
 pub mod random;

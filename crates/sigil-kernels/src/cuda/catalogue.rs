@@ -1,11 +1,14 @@
 //! Every kernel of this folder in every variant that a launch may ask for, for the checks that need
 //! no card: `tests/emulated_cuda.rs` runs them, `tests/lavapipe` compiles them with NVRTC.
 
+use burn::tensor::DType;
+
 use super::{
     attention::{HEAD_SIZES, Pass},
     choosing::{draw_source, likeliest_source, penalize_source},
     decoding::{MOST_GROUP, RowTiles, combine_source, decode_source, store_source},
     optimizer::{adamw_source, squares_source},
+    quantize::quantize_source,
     source::Source,
     tiles::{Output, Tiles, fixed_source, reduce_source},
 };
@@ -103,6 +106,11 @@ pub fn optimizer() -> [Source; 2] {
     [adamw_source(), squares_source()]
 }
 
+/// Every variant of `quantize.cu`.
+pub fn quantizing() -> Vec<Source> {
+    [DType::BF16, DType::F16, DType::F32].into_iter().filter_map(quantize_source).collect()
+}
+
 /// Every kernel that runs on compute capability 8.0 and later.
 pub fn all() -> Vec<Source> {
     let mut all: Vec<Source> = products().into_iter().map(|kernel| kernel.source).collect();
@@ -111,6 +119,7 @@ pub fn all() -> Vec<Source> {
     all.extend(fixed_products());
     all.extend(choosing());
     all.extend(optimizer());
+    all.extend(quantizing());
     for f32 in [false, true] {
         all.extend([false, true].map(|adds| reduce_source(f32, adds)));
     }

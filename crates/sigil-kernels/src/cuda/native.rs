@@ -40,12 +40,20 @@ pub enum Family {
     Decoding,
     /// AdamW and the gradient norm over many matrices a launch; CubeCL's, one a launch, stand in.
     Optimizer,
+    /// 4-bit codes of a weight that is loaded; the CPU stands in.
+    Quantization,
 }
 
 impl Family {
     /// All of them, those that others stand in for first.
-    pub const ALL: [Self; 5] =
-        [Self::Warpgroups, Self::Products, Self::Attention, Self::Decoding, Self::Optimizer];
+    pub const ALL: [Self; 6] = [
+        Self::Warpgroups,
+        Self::Products,
+        Self::Attention,
+        Self::Decoding,
+        Self::Optimizer,
+        Self::Quantization,
+    ];
 
     fn bit(self) -> u32 {
         1 << self as u32
@@ -60,6 +68,7 @@ impl fmt::Display for Family {
             Self::Attention => "attention kernels",
             Self::Decoding => "generation kernels",
             Self::Optimizer => "optimizer kernels",
+            Self::Quantization => "quantizing kernel",
         })
     }
 }

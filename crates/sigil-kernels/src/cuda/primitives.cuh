@@ -97,6 +97,19 @@ DEVICE float rounded_product(float a, float b) { return __fmul_rn(a, b); }
 DEVICE float rounded_quotient(float a, float b) { return __fdiv_rn(a, b); }
 DEVICE float rounded_root(float x) { return __fsqrt_rn(x); }
 
+// The same where subnormal numbers count: without the flush to zero of fast arithmetic.
+DEVICE float exact_product(float a, float b) {
+    float product;
+    asm("mul.rn.f32 %0, %1, %2;" : "=f"(product) : "f"(a), "f"(b));
+    return product;
+}
+
+DEVICE float exact_quotient(float a, float b) {
+    float quotient;
+    asm("div.rn.f32 %0, %1, %2;" : "=f"(quotient) : "f"(a), "f"(b));
+    return quotient;
+}
+
 #endif
 
 DEVICE float low_float(u32 pair) { return float_of_bits(pair << 16); }

@@ -70,6 +70,8 @@ pub const DRAW: File = file!("draw");
 pub const PENALIZE: File = file!("penalize");
 /// `cache_store.cu`
 pub const CACHE_STORE: File = file!("cache_store");
+/// `quantize.cu`
+pub const QUANTIZE: File = file!("quantize");
 /// `adamw_many.cu`
 pub const ADAMW_MANY: File = list_file!("adamw_many");
 /// `squares_many.cu`

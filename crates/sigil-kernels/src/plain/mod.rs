@@ -1,4 +1,4 @@
-//! Every operation in plain Burn tensor operations: the definition that the fast versions are
+//! Every operation in plain Burn tensor operations (or, where bits count, on the host): the definition that the fast versions are
 //! tested against, and what a backend without own kernels runs.
 
 mod adapted;
@@ -9,6 +9,7 @@ mod head;
 mod linear;
 mod norm;
 mod optimizer;
+mod quantize;
 mod rotary;
 
 pub use adapted::{
@@ -24,4 +25,5 @@ pub use linear::{dequantize, linear, linear_backward, product};
 pub use norm::{rms_norm, rms_norm_backward};
 pub(crate) use optimizer::bias_corrections;
 pub use optimizer::{adamw, adamw_all, sum_of_squares};
+pub use quantize::quantize;
 pub use rotary::rotate;

@@ -9,6 +9,7 @@ mod inputs;
 mod parity;
 mod parity_linear;
 mod parity_optimizer;
+mod parity_quantize;
 mod self_check;
 mod speed;
 

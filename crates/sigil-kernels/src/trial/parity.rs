@@ -10,6 +10,7 @@ use super::{
     inputs::{layout, matrix, quantized, vector},
     parity_linear::{adapted_linear, adapted_linears},
     parity_optimizer::{optimizer, optimizer_of_many},
+    parity_quantize::quantize,
 };
 use crate::{
     AttentionShape, Beginning, CacheShape, CachedRows, Cpu, Decoding, FrozenMatrix, Kernels, Pages,
@@ -93,6 +94,8 @@ pub fn parity_cases<B: Decoding>(
             error(<B as Kernels>::dequantize(&quantized::<B>(4, [264, 512], &on), dtype), wanted)
         }),
     );
+    let on = device.clone();
+    add("quantize [131, 97]".to_owned(), 0.0, Box::new(move || quantize::<B>(&on)));
     let on = device.clone();
     add(
         "adapted linear, forward and backward".to_owned(),

@@ -53,6 +53,7 @@ fn operations(family: Family) -> &'static [&'static str] {
             "attention over a cache, 6",
         ],
         Family::Optimizer => &["AdamW and norm"],
+        Family::Quantization => &["quantize"],
     }
 }
 

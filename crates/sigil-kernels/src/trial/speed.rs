@@ -4,7 +4,10 @@
 
 use burn::tensor::DType;
 
-use super::inputs::{layout, matrix, quantized, vector};
+use super::{
+    inputs::{layout, matrix, quantized, vector},
+    parity_quantize::CODE,
+};
 use crate::{
     AdamW, AdaptedLayer, AdaptedOutput, AttentionShape, CacheShape, CachedRows, ChoiceSettings,
     Decoding, FrozenMatrix, Kernels, Pages, Product, RowChoice, Span, TrainedMatrix,
@@ -105,6 +108,15 @@ pub fn speed_cases<B: Decoding>(device: &B::Device, dtype: DType, sizes: Sizes) 
         Box::new(move || {
             let weight = quantized::<B>(1, [intermediate, hidden], &on);
             Box::new(move || drop(<B as Kernels>::dequantize(&weight, dtype)))
+        }),
+    );
+    let on = device.clone();
+    add(
+        format!("quantize [{intermediate}, {hidden}]"),
+        [0.0, weights * (element + 0.5625)],
+        Box::new(move || {
+            let weight = matrix::<B>(1, [intermediate, hidden], dtype, &on);
+            Box::new(move || drop(B::quantize_blocks(&weight, &CODE)))
         }),
     );
     let (q, kv) = (heads * head_dim, kv_heads * head_dim);

@@ -18,7 +18,9 @@ impl<B: Decoding> GenerationModel<B> {
             kv_heads: layer.attention.kv_heads,
             head_dim: layer.attention.head_dim,
         });
-        shapes.map(|shape| B::cache(shape, &self.device)).collect()
+        // They stay as long as the weights do.
+        let make = || shapes.map(|shape| B::cache(shape, &self.device)).collect();
+        B::with_exact_memory(&self.device, make)
     }
 
     /// Where the rows of a pass lie in the caches.

@@ -2,7 +2,7 @@
 
 use burn::tensor::{DType, TensorData};
 use sigil_kernels::{Kernels, Matrix, cuda::DeviceGroup};
-use sigil_model::{Decoder, Parameters, decoder::LayerPolicies};
+use sigil_model::{Decoder, Parameters};
 
 use super::{
     Channel, RanksError, flat,
@@ -10,8 +10,9 @@ use super::{
     wire::{Answer, MicroLoss, Order, SentBatch},
 };
 use crate::{
+    micro_batch::MicroBatches,
     optimizer::{AdamWSettings, Optimizer},
-    step::{StepSettings, add_gradients, upload},
+    step::{StepSettings, add_gradients, score},
 };
 
 /// What is said of a batch that cannot be one.
@@ -27,7 +28,7 @@ pub fn follow<B: Kernels>(
     decoder: &Decoder<B>,
     parameters: Parameters<B>,
     adamw: AdamWSettings,
-    policies: &LayerPolicies,
+    micro_batches: &MicroBatches,
     mut channel: Channel,
     cuda_device: Option<usize>,
 ) -> Result<(), RanksError> {
@@ -36,7 +37,7 @@ pub fn follow<B: Kernels>(
         decoder,
         parameters,
         optimizer,
-        policies,
+        micro_batches,
         cuda_device,
         group: None,
         by_devices: false,
@@ -48,7 +49,7 @@ struct Follower<'a, B: Kernels> {
     decoder: &'a Decoder<B>,
     parameters: Parameters<B>,
     optimizer: Optimizer<B>,
-    policies: &'a LayerPolicies,
+    micro_batches: &'a MicroBatches,
     cuda_device: Option<usize>,
     group: Option<DeviceGroup>,
     /// Gradients are summed by the group; otherwise they go through host memory.
@@ -122,8 +123,8 @@ impl<B: Kernels> Follower<'_, B> {
                     let batch = batch
                         .into_batch(self.decoder.config.vocab_size)
                         .ok_or_else(|| channel.unexpected(NO_BATCH))?;
-                    let batch = upload(&batch, &self.decoder.device);
-                    (Answer::Scores, self.decoder.evaluate(&batch, &self.parameters))
+                    let nll = score(self.decoder, &self.parameters, self.micro_batches, &batch);
+                    (Answer::Scores, nll)
                 }
                 Order::Digest => {
                     (Answer::Digest { digest: flat::digest(&self.parameters) }, vec![])
@@ -172,7 +173,7 @@ impl<B: Kernels> Follower<'_, B> {
                 &mut self.parameters,
                 (number, &batch),
                 scale,
-                self.policies,
+                self.micro_batches,
                 settings,
             ));
         }

@@ -12,8 +12,9 @@ use super::{
     wire::{Answer, MicroLoss, Order, SentBatch},
 };
 use crate::{
+    micro_batch::MicroBatches,
     optimizer::Optimizer,
-    step::{StepSettings, upload},
+    step::{StepSettings, score},
 };
 
 /// The processes that share each step, seen from the first.
@@ -207,6 +208,7 @@ impl Team {
         &mut self,
         decoder: &Decoder<B>,
         parameters: &Parameters<B>,
+        micro_batches: &MicroBatches,
         batches: &[Batch],
     ) -> Result<Vec<Vec<f32>>, RanksError> {
         let Some((own, others)) = batches.split_first() else { return Ok(vec![]) };
@@ -214,7 +216,7 @@ impl Team {
             let order = Order::Score { batch: SentBatch::new(i, batch) };
             self.tell_one(i, &order, &[])?;
         }
-        let mut all = vec![decoder.evaluate(&upload(own, &decoder.device), parameters)];
+        let mut all = vec![score(decoder, parameters, micro_batches, own)];
         for (i, batch) in others.iter().enumerate() {
             match self.answer(i, batch.tokens.len())? {
                 (Answer::Scores, nll) if nll.len() == batch.tokens.len() => all.push(nll),

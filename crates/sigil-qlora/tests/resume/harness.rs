@@ -14,6 +14,7 @@ use sigil_model::{
 use sigil_qlora::{
     Outcome, Reporter, Stop, TrainError, TrainPlan, Trainer,
     checkpoint::Trained,
+    micro_batch::MicroBatches,
     optimizer::AdamWSettings,
     ranks::{Channel, Team},
     schedule::LearningRate,
@@ -83,8 +84,8 @@ fn adapter() -> AdapterConfig {
 pub(crate) const ADAMW: AdamWSettings =
     AdamWSettings { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weight_decay: 0.01 };
 
-pub(crate) fn policies() -> LayerPolicies {
-    LayerPolicies::uniform(CheckpointPolicy::Inputs, config().num_layers)
+pub(crate) fn micro_batches() -> MicroBatches {
+    LayerPolicies::uniform(CheckpointPolicy::Inputs, config().num_layers).into()
 }
 
 /// The model at its first step.
@@ -152,7 +153,7 @@ pub(crate) fn train_with(
         max_grad_norm: 1.0,
         neftune_alpha: Some(5.0),
         seed: 7,
-        policies: policies(),
+        micro_batches: micro_batches(),
         logging_steps: 3,
         save_every: variant.save_every,
         keep: variant.keep,

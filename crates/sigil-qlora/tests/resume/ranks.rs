@@ -11,7 +11,8 @@ use sigil_qlora::{
 use sigil_run::storage::RealStorage;
 
 use crate::harness::{
-    ADAMW, STEPS, Variant, curve, fingerprint, fresh, newest_step, policies, train_here, train_with,
+    ADAMW, STEPS, Variant, curve, fingerprint, fresh, micro_batches, newest_step, train_here,
+    train_with,
 };
 
 type Follower = JoinHandle<Result<(), RanksError>>;
@@ -24,7 +25,7 @@ fn followers(others: usize, full: bool, adamw: AdamWSettings) -> (Vec<Channel>, 
         let follower = std::thread::spawn(move || {
             let (decoder, parameters) = fresh(full);
             let channel = Channel::new(orders, answers, 0, others + 1);
-            follow(&decoder, parameters, adamw, &policies(), channel, None)
+            follow(&decoder, parameters, adamw, &micro_batches(), channel, None)
         });
         (Channel::new(from, to, i + 1, others + 1), follower)
     };

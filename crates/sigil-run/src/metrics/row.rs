@@ -32,7 +32,7 @@ pub struct MetricsRow {
     /// Seconds of training since the run began, across resumes.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "nan_if_null")]
     pub seconds: Option<f64>,
-    /// The most memory held so far, in bytes.
+    /// The most memory held so far, in bytes: of the device, or on the CPU of the process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_memory_bytes: Option<u64>,
     /// Mean loss per target token on the evaluation split, in nats.

@@ -10,6 +10,13 @@ use safetensors::Dtype;
 /// Elements per task: large enough to hide the hand-over, small enough to spread.
 const CHUNK: usize = 1 << 16;
 
+/// Fills `out` in parallel; `bytes` is as long.
+pub(super) fn copy(bytes: &[u8], out: &mut [u8]) {
+    out.par_chunks_mut(CHUNK).zip(bytes.par_chunks(CHUNK)).for_each(|(out, bytes)| {
+        out.copy_from_slice(bytes);
+    });
+}
+
 /// Fills `out` in parallel; `bytes` holds exactly as many elements.
 pub(super) fn to_f32(dtype: Dtype, bytes: &[u8], out: &mut [f32]) {
     let size = dtype.bitsize() / 8;

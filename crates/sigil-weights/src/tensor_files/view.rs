@@ -61,6 +61,15 @@ impl TensorView<'_> {
         Ok(out)
     }
 
+    /// Copies the bytes out on all cores: a page that is not in memory is read from disk by whoever
+    /// touches it first.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = vec![0; self.bytes.len()];
+        convert::copy(self.bytes, &mut out);
+        out
+    }
+
     /// Converts the elements from `start` on into `out`, as many as it holds.
     ///
     /// # Panics

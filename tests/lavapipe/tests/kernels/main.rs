@@ -12,6 +12,7 @@ mod dequantize;
 mod device;
 mod elementwise;
 mod head;
+mod model;
 mod norm;
 mod nvrtc;
 mod optimizer;
