@@ -140,6 +140,12 @@ pub trait Kernels: Backend {
         work()
     }
 
+    /// Waits until what was uploaded has arrived and frees the host's copies, which a device may else keep
+    /// until enough kernels were launched.
+    fn finish_uploads(device: &Self::Device) {
+        let _ = device;
+    }
+
     /// Memory of the device that this thread's tensors take; none where it is the process's own.
     fn memory(device: &Self::Device) -> Option<DeviceMemory> {
         let _ = device;

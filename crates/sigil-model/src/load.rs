@@ -95,6 +95,7 @@ pub fn load<B: Kernels>(
 ) -> Result<(Decoder<B>, Parameters<B>), ModelError> {
     let loaded =
         B::with_exact_memory(device, || load_all::<B>(config, source, options, device, progress));
+    B::finish_uploads(device);
     // What a matrix took before it was quantized.
     B::memory_cleanup(device);
     loaded
@@ -110,9 +111,11 @@ fn load_all<B: Kernels>(
     let mut loader = Loader::new(config, source, options, device)?;
     let hidden = config.hidden_size;
     let embedding = loader.embedding()?;
+    B::finish_uploads(device);
     let mut layers = vec![];
     for index in 0..config.num_layers {
         layers.push(loader.layer(index)?);
+        B::finish_uploads(device);
         progress(index + 1, config.num_layers);
     }
     let final_norm = loader.norm("model.norm.weight", hidden)?;

@@ -27,6 +27,10 @@ macro_rules! kernels_on {
                 memory::with_exact_memory::<$runtime, T>(device, work)
             }
 
+            fn finish_uploads(device: &Self::Device) {
+                memory::finish_uploads::<$runtime>(device)
+            }
+
             fn memory(device: &Self::Device) -> Option<DeviceMemory> {
                 memory::memory::<$runtime>(device)
             }

@@ -39,3 +39,13 @@ pub(super) fn memory<R: Runtime>(device: &R::Device) -> Option<DeviceMemory> {
     let usage = R::client(device).memory_usage().ok()?;
     Some(DeviceMemory { in_use: usage.bytes_in_use, reserved: usage.bytes_reserved })
 }
+
+/// See [`crate::Kernels::finish_uploads`].
+pub(super) fn finish_uploads<R: Runtime>(device: &R::Device) {
+    let client = R::client(device);
+    // The first has the device say when they have arrived, the second waits for it and frees them. What
+    // the device has against it the next reading says.
+    for _ in 0..2 {
+        let _said_later = client.flush();
+    }
+}
