@@ -159,6 +159,11 @@ pub trait Decoding: Kernels {
         accumulator: Option<Matrix<Self>>,
     ) -> Matrix<Self>;
 
+    /// [`Decoding::row_linear`] of several weights that read the same input, to the same bits.
+    fn row_linears(x: &Matrix<Self>, weights: &[&Self::RowWeight]) -> Vec<Matrix<Self>> {
+        weights.iter().map(|weight| Self::row_linear(x, weight, None)).collect()
+    }
+
     /// An empty cache.
     fn cache(shape: CacheShape, device: &Self::Device) -> Self::Cache;
 

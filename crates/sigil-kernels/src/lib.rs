@@ -19,6 +19,7 @@ mod flex;
 pub mod kernels;
 pub mod layout;
 pub mod matrix;
+pub mod operands;
 pub mod pages;
 pub mod plain;
 pub mod random;
@@ -28,12 +29,13 @@ pub mod trial;
 pub use cube::Gpu;
 pub use decoding::{CacheShape, CachedRows, ChoiceSettings, Decoding, RowChoice, Span};
 pub use flex::{CpuCache, Panels};
-pub use kernels::{
-    AdamW, AdaptedLayer, AdaptedOutput, AttentionShape, DeviceMemory, HeadLoss, Kernels, LoraInput,
-    Product, TrainedMatrix,
-};
+pub use kernels::Kernels;
 pub use layout::{RotaryTable, SequenceLayout};
 pub use matrix::{FourBitCode, FrozenMatrix, QuantizedBlocks, QuantizedTensor, ScaleTensors};
+pub use operands::{
+    AdamW, AdaptedLayer, AdaptedOutput, AttentionShape, DeviceMemory, HeadLoss, LoraInput, Product,
+    TrainedMatrix,
+};
 pub use pages::{Beginning, Pages, SlotCopy};
 
 /// A matrix of activations or weights, `[rows, columns]`, in the backend's float type.

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use burn::tensor::Tensor;
-use sigil_kernels::{Cpu, Kernels as _, Matrix, kernels::Product};
+use sigil_kernels::{Cpu, Kernels as _, Matrix, Product};
 
 /// Rows of the product, as many as a small micro-batch has tokens.
 const TOKENS: usize = 512;

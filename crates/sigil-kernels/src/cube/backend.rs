@@ -319,6 +319,10 @@ macro_rules! kernels_on {
                 decoding::row_linear::<$runtime>(x, weight, accumulator)
             }
 
+            fn row_linears(x: &Matrix<Self>, weights: &[&Self::RowWeight]) -> Vec<Matrix<Self>> {
+                decoding::row_linears::<$runtime>(x, weights)
+            }
+
             fn cache(shape: CacheShape, device: &Self::Device) -> Self::Cache {
                 PlainCache::new(shape, device)
             }

@@ -21,6 +21,15 @@ pub(super) fn row_linear<R: Native>(
         .unwrap_or_else(|accumulator| linear::linear(x, weight, accumulator))
 }
 
+/// See [`crate::Decoding::row_linears`].
+pub(super) fn row_linears<R: Native>(
+    x: &Matrix<On<R>>,
+    weights: &[&FrozenMatrix<On<R>>],
+) -> Vec<Matrix<On<R>>> {
+    decoding::row_products(x, weights)
+        .unwrap_or_else(|| weights.iter().map(|weight| row_linear::<R>(x, weight, None)).collect())
+}
+
 /// See [`crate::Decoding::cached_attention`].
 pub(super) fn cached_attention<R: Native>(
     q: &Matrix<On<R>>,

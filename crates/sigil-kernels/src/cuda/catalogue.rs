@@ -6,7 +6,7 @@ use burn::tensor::DType;
 use super::{
     attention::{HEAD_SIZES, Pass},
     choosing::{draw_source, likeliest_source, penalize_source},
-    decoding::{MOST_GROUP, RowTiles, combine_source, decode_source, store_source},
+    decoding::{MOST_GROUP, MOST_MATRICES, RowTiles, combine_source, decode_source, store_source},
     optimizer::{adamw_source, squares_source},
     quantize::quantize_source,
     source::Source,
@@ -78,8 +78,10 @@ pub fn row_products() -> Vec<Source> {
     for tiles in RowTiles::ALL {
         for nested in [false, true] {
             for f32 in [false, true] {
-                all.extend([false, true].map(|adds| tiles.source(nested, f32, adds)));
+                all.extend([false, true].map(|adds| tiles.source(1, nested, f32, adds)));
             }
+            // Several are in the type of activations, and nothing is added to them.
+            all.extend((2..=MOST_MATRICES).map(|count| tiles.source(count, nested, false, false)));
         }
     }
     all

@@ -10,7 +10,8 @@ use super::{
     source::{ATTENTION_COMBINE, ATTENTION_DECODE, CACHE_STORE, NF4_ROWS, Source},
 };
 use crate::{
-    AttentionShape, CacheShape, CachedRows, Matrix, QuantizedTensor, ScaleTensors, SequenceLayout,
+    AttentionShape, CacheShape, CachedRows, FrozenMatrix, Matrix, QuantizedTensor, ScaleTensors,
+    SequenceLayout,
     cube::buffer::{On, dense, dense_int, empty, owned, tensor},
     decoding::check_rows,
     pages::PAGE,
@@ -19,6 +20,8 @@ use crate::{
 
 /// Tokens that [`NF4_ROWS`] takes at most.
 pub(crate) const MOST_TOKENS: usize = 32;
+/// Weights of one input that [`NF4_ROWS`] takes at most.
+pub(crate) const MOST_MATRICES: usize = 3;
 /// Query heads of a key head that [`ATTENTION_DECODE`] takes at most.
 pub(crate) const MOST_GROUP: usize = 8;
 
@@ -43,11 +46,12 @@ impl RowTiles {
     ];
 
     /// The kernel.
-    pub(crate) fn source(self, nested: bool, f32: bool, adds: bool) -> Source {
+    pub(crate) fn source(self, matrices: usize, nested: bool, f32: bool, adds: bool) -> Source {
         let sums = 8 * (8 * self.tokens) * (16 * self.rows);
         Source {
             file: NF4_ROWS,
             defines: vec![
+                ("MATRICES", matrices as u32),
                 ("TOKEN_TILES", self.tokens as u32),
                 ("ROW_TILES", self.rows as u32),
                 ("NESTED", u32::from(nested)),
@@ -85,46 +89,116 @@ pub(crate) fn row_product<R: Native>(
     weight: &QuantizedTensor<On<R>>,
     accumulator: Option<Matrix<On<R>>>,
 ) -> Result<Matrix<On<R>>, Option<Matrix<On<R>>>> {
-    let [tokens, _] = x.dims();
     let dtype = accumulator.as_ref().map_or(x.dtype(), Matrix::dtype);
+    match launch_rows(x, &[weight], accumulator.as_ref(), dtype) {
+        Some(mut outputs) => Ok(outputs.remove(0)),
+        None => Err(accumulator),
+    }
+}
+
+/// `x · Wᵀ` of two or three weights in one launch, or `None` where no kernel covers them.
+pub(crate) fn row_products<R: Native>(
+    x: &Matrix<On<R>>,
+    weights: &[&FrozenMatrix<On<R>>],
+) -> Option<Vec<Matrix<On<R>>>> {
+    if !(2..=MOST_MATRICES).contains(&weights.len()) {
+        return None;
+    }
+    let quantized: Vec<&QuantizedTensor<On<R>>> = weights
+        .iter()
+        .map(|weight| match weight {
+            FrozenMatrix::Quantized(weight) => Some(weight),
+            FrozenMatrix::Dense(_) => None,
+        })
+        .collect::<Option<_>>()?;
+    launch_rows(x, &quantized, None, x.dtype())
+}
+
+/// A weight's buffers.
+struct Rows<R: Native> {
+    packed: CubeTensor<R>,
+    codes: CubeTensor<R>,
+    absmax: CubeTensor<R>,
+    levels: CubeTensor<R>,
+    offset: f32,
+    /// Codes that share a scale of the second level; none without one.
+    group: Option<usize>,
+}
+
+impl<R: Native> Rows<R> {
+    fn of(weight: &QuantizedTensor<On<R>>) -> Option<Self> {
+        let packed = dense_int(&weight.packed);
+        match &weight.scales {
+            _ if !aligned(&packed) => None,
+            ScaleTensors::Plain(absmax) => {
+                let absmax = dense(absmax);
+                let (codes, levels) = (packed.clone(), absmax.clone());
+                Some(Self { packed, codes, absmax, levels, offset: 0.0, group: None })
+            }
+            ScaleTensors::Nested { codes, absmax, levels, offset, group_size } => {
+                let (codes, absmax, offset) = (dense_int(codes), dense(absmax), *offset);
+                let group = Some(*group_size);
+                (levels.dims()[0] == 256).then(|| Self {
+                    packed,
+                    codes,
+                    absmax,
+                    levels: dense(levels),
+                    offset,
+                    group,
+                })
+            }
+        }
+    }
+}
+
+/// Weights of one input in one launch, all of one kind; what is added is for a single one.
+fn launch_rows<R: Native>(
+    x: &Matrix<On<R>>,
+    weights: &[&QuantizedTensor<On<R>>],
+    addend: Option<&Matrix<On<R>>>,
+    dtype: DType,
+) -> Option<Vec<Matrix<On<R>>>> {
+    let [tokens, k] = x.dims();
     let left_out = is_left_out(Family::Decoding);
     if left_out || x.dtype() != DType::BF16 || !matches!(dtype, DType::BF16 | DType::F32) {
-        return Err(accumulator);
+        return None;
     }
     let x = dense(x);
-    let tiles = R::card(&x.client)
-        .and_then(|card| row_tiles(tokens, weight.shape, weight.block_size, card));
-    let Some(tiles) = tiles else { return Err(accumulator) };
-    let packed = dense_int(&weight.packed);
-    if !aligned(&x) || !aligned(&packed) {
-        return Err(accumulator);
-    }
-    let (codes, absmax, scale_levels, offset, group, nested) = match &weight.scales {
-        ScaleTensors::Plain(absmax) => {
-            let absmax = dense(absmax);
-            (packed.clone(), absmax.clone(), absmax, 0.0, 1, false)
-        }
-        ScaleTensors::Nested { codes, absmax, levels, offset, group_size } => {
-            if levels.dims()[0] != 256 {
-                return Err(accumulator);
-            }
-            (dense_int(codes), dense(absmax), dense(levels), *offset, *group_size, true)
-        }
+    let card = R::card(&x.client).filter(|_| aligned(&x))?;
+    let first = weights.first()?;
+    let alike = |weight: &&QuantizedTensor<On<R>>| {
+        let same = weight.levels == first.levels && weight.block_size == first.block_size;
+        same && weight.shape[0] > 0 && weight.shape[1] == k
     };
-    let [n, k] = weight.shape;
-    let addend = accumulator.as_ref().map(dense);
-    let out = empty(&x, [tokens, n], dtype);
-    let mut scalars: Vec<u32> = [tokens, n, k, group].map(|size| size as u32).to_vec();
-    scalars.push(f32::to_bits(offset));
-    scalars.extend(weight.levels.map(f32::to_bits));
+    let n: usize = weights.iter().map(|weight| weight.shape[0]).sum();
+    let tiles = row_tiles(tokens, [n, k], first.block_size, card)?;
+    let rows: Vec<Rows<R>> =
+        weights.iter().map(|weight| Rows::of(weight)).collect::<Option<_>>()?;
+    let group = rows[0].group;
+    if !weights.iter().all(alike) || rows.iter().any(|rows| rows.group != group) {
+        return None;
+    }
+    let addend = addend.map(dense);
+    let outputs: Vec<CubeTensor<R>> =
+        weights.iter().map(|weight| empty(&x, [tokens, weight.shape[0]], dtype)).collect();
+    let mut buffers = vec![&x];
+    for (rows, out) in rows.iter().zip(&outputs) {
+        let Rows { packed, codes, absmax, levels, .. } = rows;
+        buffers.extend([packed, codes, absmax, levels, addend.as_ref().unwrap_or(out), out]);
+    }
+    let mut scalars: Vec<u32> = [tokens, k, group.unwrap_or(1)].map(|size| size as u32).to_vec();
+    scalars.extend(weights.iter().map(|weight| weight.shape[0] as u32));
+    scalars.extend(rows.iter().map(|rows| rows.offset.to_bits()));
+    scalars.extend(first.levels.map(f32::to_bits));
+    let blocks = weights.iter().map(|weight| weight.shape[0].div_ceil(16 * tiles.rows) as u32);
     R::launch(
         &x.client,
-        tiles.source(nested, dtype == DType::F32, addend.is_some()),
-        [n.div_ceil(16 * tiles.rows) as u32, 1, 1],
-        &[&x, &packed, &codes, &absmax, &scale_levels, addend.as_ref().unwrap_or(&out), &out],
+        tiles.source(weights.len(), group.is_some(), dtype == DType::F32, addend.is_some()),
+        [blocks.sum(), 1, 1],
+        &buffers,
         &scalars,
     );
-    Ok(tensor(out))
+    Some(outputs.into_iter().map(tensor).collect())
 }
 
 /// The kernel that reads the cache, for heads of `head_dim` in groups of `group`.
@@ -266,7 +340,7 @@ mod tests {
         for tokens in 1..=MOST_TOKENS {
             let tiles = tiles(tokens, [152_064, 3584], 64).expect("covered");
             assert!(RowTiles::ALL.contains(&tiles) && 8 * tiles.tokens >= tokens);
-            assert!(tiles.source(true, true, true).shared_bytes <= 48 << 10);
+            assert!(tiles.source(3, true, true, true).shared_bytes <= 48 << 10);
         }
     }
 

@@ -1,5 +1,6 @@
 // y = x W^T (+ addend) for few tokens: x [tokens, k] in bf16, W [n, k] in 4 bits with its scales, which
-// are decoded on the way to the tensor cores and never written anywhere.
+// are decoded on the way to the tensor cores and never written anywhere. For up to three W that read the
+// same x in one launch: with few tokens starting a kernel costs as much as running it.
 //
 // A block takes ROWS rows of W, which is the left operand; tokens are the columns of the right one. Its
 // warps share k in steps of 128 features and their sums are added in the order of the warps, so a
@@ -8,16 +9,44 @@
 // lane in one product are four neighbours.
 //
 // Weights are rounded to bf16 as the decoding kernel rounds them. k is a multiple of 64, the block of a
-// scale. Defined before this text: TOKEN_TILES, ROW_TILES, NESTED, OUT_F32, ADDS.
+// scale. Defined before this text: MATRICES, TOKEN_TILES, ROW_TILES, NESTED, OUT_F32, ADDS.
 
 constexpr int WARPS = 8, THREADS = 32 * WARPS;
 constexpr int ROWS = 16 * ROW_TILES, TOKENS = 8 * TOKEN_TILES;
 constexpr u32 STEP = 128, BLOCK = 64;
 
 struct RowsShape {
-    u32 tokens, n, k, group;
-    float offset;
+    u32 tokens, k, group;
+    // Of each matrix: its rows, and what is added to its decoded scales.
+    u32 n[MATRICES];
+    float offset[MATRICES];
     float levels[16];
+};
+
+// Pointers come by position, because that is how a launch passes buffers.
+#if MATRICES == 1
+#define EACH_MATRIX(X) X(0)
+#elif MATRICES == 2
+#define EACH_MATRIX(X) X(0) X(1)
+#else
+static_assert(MATRICES == 3, "the list below");
+#define EACH_MATRIX(X) X(0) X(1) X(2)
+#endif
+#define POINTERS(i)                                                                           \
+    const u32 *packed##i, const u32 *codes##i, const float *absmax##i, const float *levels##i, \
+        const void *addend##i, void *out##i,
+#define CHOOSE(i)                                                                            \
+    if (matrix == i)                                                                         \
+        weight = {packed##i, codes##i,  absmax##i,    levels##i,                             \
+                  addend##i, out##i,    shape.n[i],   shape.offset[i]};
+
+struct Weight {
+    const u32 *packed, *codes;
+    const float *absmax, *levels;
+    const void* addend;
+    void* out;
+    u32 n;
+    float offset;
 };
 
 // Elements `i` and `i + 1` of a word of eight codes; byte b holds element 2 b in its high nibble.
@@ -27,8 +56,19 @@ DEVICE u32 weights(const float* table, u32 word, int i, float scale) {
 }
 
 KERNEL(THREADS, 2)
-SIGIL_ENTRY(const bf16* x, const u32* packed, const u32* codes, const float* absmax,
-            const float* scale_levels, const void* addend, void* out, BY_VALUE RowsShape shape) {
+SIGIL_ENTRY(const bf16* x, EACH_MATRIX(POINTERS) BY_VALUE RowsShape shape) {
+    // The blocks of a matrix follow those of the one before it.
+    u32 matrix = 0, block_of_rows = blockIdx.x;
+#pragma unroll
+    for (u32 m = 0; m + 1 < MATRICES; ++m) {
+        const u32 blocks = (shape.n[m] + ROWS - 1) / ROWS;
+        if (matrix == m && block_of_rows >= blocks) {
+            block_of_rows -= blocks;
+            matrix = m + 1;
+        }
+    }
+    Weight weight;
+    EACH_MATRIX(CHOOSE)
     SHARED(memory);
     float* sums = reinterpret_cast<float*>(memory);
     // Sixteen levels lie in sixteen banks: no two lanes wait for each other.
@@ -39,10 +79,10 @@ SIGIL_ENTRY(const bf16* x, const u32* packed, const u32* codes, const float* abs
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, line = lane / 4, quad = lane % 4;
     if (threadIdx.x < 16) table[threadIdx.x] = shape.levels[threadIdx.x];
 #if NESTED
-    nested[threadIdx.x] = scale_levels[threadIdx.x];
+    nested[threadIdx.x] = weight.levels[threadIdx.x];
 #endif
     __syncthreads();
-    const u32 first_row = blockIdx.x * ROWS;
+    const u32 first_row = block_of_rows * ROWS;
 
     float c[ROW_TILES][TOKEN_TILES][4];
 #pragma unroll
@@ -64,15 +104,15 @@ SIGIL_ENTRY(const bf16* x, const u32* packed, const u32* codes, const float* abs
                 const u32 row = first_row + 16 * r + 8 * h + line;
                 words[r][h] = Chunk{{0, 0, 0, 0}};
                 scale[r][h] = 0.0f;
-                if (inside && row < shape.n) {
+                if (inside && row < weight.n) {
                     const u64 at = element(row, feature, shape.k);
-                    words[r][h] = *reinterpret_cast<const Chunk*>(packed + at / 8);
+                    words[r][h] = *reinterpret_cast<const Chunk*>(weight.packed + at / 8);
                     const u64 block = at / BLOCK;
 #if NESTED
-                    const u32 code = codes[block / 4] >> (8 * (block % 4)) & 255;
-                    scale[r][h] = nested[code] * absmax[block / shape.group] + shape.offset;
+                    const u32 code = weight.codes[block / 4] >> (8 * (block % 4)) & 255;
+                    scale[r][h] = nested[code] * weight.absmax[block / shape.group] + weight.offset;
 #else
-                    scale[r][h] = absmax[block];
+                    scale[r][h] = weight.absmax[block];
 #endif
                 }
             }
@@ -116,21 +156,21 @@ SIGIL_ENTRY(const bf16* x, const u32* packed, const u32* codes, const float* abs
     __syncthreads();
     for (int i = threadIdx.x; i < TOKENS * ROWS; i += THREADS) {
         const u32 token = i / ROWS, row = first_row + i % ROWS;
-        if (token >= shape.tokens || row >= shape.n) continue;
+        if (token >= shape.tokens || row >= weight.n) continue;
         float sum = 0.0f;
 #pragma unroll
         for (int w = 0; w < WARPS; ++w) sum += sums[w * TOKENS * ROWS + i];
-        const u64 at = element(token, row, shape.n);
+        const u64 at = element(token, row, weight.n);
 #if OUT_F32
 #if ADDS
-        sum += static_cast<const float*>(addend)[at];
+        sum += static_cast<const float*>(weight.addend)[at];
 #endif
-        static_cast<float*>(out)[at] = sum;
+        static_cast<float*>(weight.out)[at] = sum;
 #else
 #if ADDS
-        sum += low_float(static_cast<const bf16*>(addend)[at]);
+        sum += low_float(static_cast<const bf16*>(weight.addend)[at]);
 #endif
-        static_cast<bf16*>(out)[at] = static_cast<bf16>(pack(sum, 0.0f));
+        static_cast<bf16*>(weight.out)[at] = static_cast<bf16>(pack(sum, 0.0f));
 #endif
     }
 }

@@ -13,8 +13,8 @@ use super::{
     parity_quantize::quantize,
 };
 use crate::{
-    AttentionShape, Beginning, CacheShape, CachedRows, Cpu, Decoding, FrozenMatrix, Kernels, Pages,
-    Product, RotaryTable, Span, layout::int_vector, plain,
+    AttentionShape, Beginning, CacheShape, CachedRows, Cpu, Decoding, FrozenMatrix, Kernels,
+    Matrix, Pages, Product, RotaryTable, Span, layout::int_vector, plain,
 };
 
 /// One operation.
@@ -260,7 +260,26 @@ fn row_linear<B: Decoding>(device: &B::Device, dtype: DType, tokens: usize) -> f
             B::row_linear(&x, &weight, Some(sum)),
             plain::linear(&x_cpu, &weight_cpu, Some(sum_cpu)),
         ),
+        row_linears::<B>(device, (&x, &x_cpu)),
     ])
+}
+
+/// Weights of several heights that read the same input.
+fn row_linears<B: Decoding>(device: &B::Device, x: (&Matrix<B>, &Matrix<Cpu>)) -> f64 {
+    let into = x.0.dims()[1];
+    let shapes = [[264, into], [40, into], [19, into]];
+    let weights = |seed| shapes.map(|shape| quantized::<B>(seed + shape[0] as u64, shape, device));
+    let weights = weights(5).map(|weight| B::row_weight(FrozenMatrix::Quantized(weight)));
+    let errors = [2, 3].into_iter().flat_map(|count| {
+        let group: Vec<&B::RowWeight> = weights.iter().take(count).collect();
+        let found = B::row_linears(x.0, &group);
+        assert_eq!(found.len(), count);
+        found.into_iter().zip(shapes).map(|(found, shape)| {
+            let weight = quantized::<Cpu>(5 + shape[0] as u64, shape, &CPU);
+            error(found, plain::linear(x.1, &FrozenMatrix::Quantized(weight), None))
+        })
+    });
+    worst(errors.collect::<Vec<_>>())
 }
 
 /// Prompts, then single tokens in another order of slots, then two more at once, then a copy of the first

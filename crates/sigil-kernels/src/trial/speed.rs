@@ -260,6 +260,20 @@ pub fn speed_cases<B: Decoding>(device: &B::Device, dtype: DType, sizes: Sizes) 
             }),
         );
     }
+    let on = device.clone();
+    let stacked = (hidden * (q + 2 * kv)) as f64;
+    add(
+        format!("rows of 1 token, NF4 {hidden} to {q}, {kv}, {kv}"),
+        [0.0, stacked * 0.5159],
+        Box::new(move || {
+            let x = matrix::<B>(1, [1, hidden], dtype, &on);
+            let weights = [q, kv, kv].map(|width| {
+                let weight = quantized::<B>(width as u64, [width, hidden], &on);
+                B::row_weight(FrozenMatrix::Quantized(weight))
+            });
+            Box::new(move || drop(B::row_linears(&x, &weights.each_ref())))
+        }),
+    );
     for slots in [1, 32] {
         let on = device.clone();
         let capacity = sizes.document;

@@ -129,7 +129,8 @@ fn project<B: Decoding, const N: usize>(
     widths: [usize; N],
 ) -> [Matrix<B>; N] {
     let [fused] = linears else {
-        return std::array::from_fn(|i| linears[i].apply(h, None));
+        let all = super::weights::RowLinear::apply_all(linears, h);
+        return all.try_into().expect("there is a projection for each width");
     };
     let all = fused.apply(h, None);
     let rows = all.dims()[0];

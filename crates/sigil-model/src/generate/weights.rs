@@ -150,7 +150,18 @@ impl<B: Decoding> RowLinear<B> {
 
     /// `x · Wᵀ + bias + (x · Aᵀ) · Bᵀ (+ accumulator)`, each row by itself.
     pub(super) fn apply(&self, x: &Matrix<B>, accumulator: Option<Matrix<B>>) -> Matrix<B> {
-        let mut y = B::row_linear(x, &self.weight, accumulator);
+        self.finish(x, B::row_linear(x, &self.weight, accumulator))
+    }
+
+    /// [`RowLinear::apply`] of layers that read the same input.
+    pub(super) fn apply_all(linears: &[Self], x: &Matrix<B>) -> Vec<Matrix<B>> {
+        let weights: Vec<&B::RowWeight> = linears.iter().map(|linear| &linear.weight).collect();
+        let products = B::row_linears(x, &weights);
+        linears.iter().zip(products).map(|(linear, y)| linear.finish(x, y)).collect()
+    }
+
+    /// Adds the bias and the adapter's branch.
+    fn finish(&self, x: &Matrix<B>, mut y: Matrix<B>) -> Matrix<B> {
         if let Some(bias) = &self.bias {
             y = B::add_bias(y, bias);
         }
