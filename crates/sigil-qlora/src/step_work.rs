@@ -89,7 +89,8 @@ mod tests {
         // 2 layers, 64 wide, 16 visible keys a query on average, 7 products of 2 operations.
         assert_eq!(work.attention, 2.0 * 64.0 * tokens * 16.0 * 7.0 * 2.0);
         let again = StepWork::new(&settings, &config, CheckpointPolicy::Inputs);
-        assert_eq!(again.linear, work.linear * 4.0 / 3.0);
+        let down = 2.0 * 64.0 * 128.0;
+        assert_eq!(again.linear, work.linear + 2.0 * (weights - down) * tokens);
         settings.model.mode = TrainingMode::Qlora;
         let adapters = StepWork::new(&settings, &config, CheckpointPolicy::None);
         assert_eq!(adapters.linear, work.linear * 2.0 / 3.0);
